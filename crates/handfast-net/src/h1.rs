@@ -1,0 +1,20 @@
+//! The HTTP/1.1 codec (RFC 9112), without IO: bytes in, heads and body steps out, and heads out as bytes.
+//!
+//! It is strict where leniency is a vulnerability: one framing only, CRLF only, no folding, no blanks
+//! before a colon, one `Host`. What is refused, and with which status, is [`Refusal`]; limits are
+//! [`crate::Limits`]. Tokenising is done by `httparse`; everything with a meaning is decided here.
+
+mod body;
+mod encode;
+mod refusal;
+mod request;
+mod response;
+mod scan;
+
+pub use body::{BodyDecoder, BodyFailure, Step};
+pub use encode::{
+    Framing, encode_chunk_end, encode_chunk_start, encode_request, encode_response, encode_trailers,
+};
+pub use refusal::Refusal;
+pub use request::{Connection, Parsed, RequestFraming, parse_request};
+pub use response::{ResponseFailure, ResponseFraming, ResponseMeta, parse_response};

@@ -8,7 +8,7 @@
 //! *Not* here: revocation lists, ACME, storage. [`InstanceCa::to_pem`] gives the secret text that the store
 //! seals; the sizes and lifetimes are those of the vault specification, §3.14.
 
-use crate::certificate::{Certificate, CertificateError};
+use crate::certificate::{Certificate, CertificateError, GeneralName};
 use crate::credential::{Credential, CredentialError};
 use crate::pem::{self, PemError};
 use crate::private_key::{KeyError, NewKey, PrivateKey};
@@ -285,13 +285,14 @@ impl InstanceCa {
 
     /// The domains of the intermediate's name constraints.
     fn domains(&self) -> Vec<&str> {
-        let permitted =
-            self.intermediate.name_constraints().map(|constraints| constraints.permitted.as_slice());
-        let dns = |name| match name {
-            crate::certificate::GeneralName::Dns(domain) => Some(domain.as_str()),
-            _ => None,
-        };
-        permitted.unwrap_or_default().iter().filter_map(dns).collect()
+        let Some(constraints) = self.intermediate.name_constraints() else { return Vec::new() };
+        let mut domains = Vec::new();
+        for name in &constraints.permitted {
+            if let GeneralName::Dns(domain) = name {
+                domains.push(domain.as_str());
+            }
+        }
+        domains
     }
 }
 

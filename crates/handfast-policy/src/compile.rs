@@ -1,0 +1,266 @@
+//! From text to a [`ScopedDocument`]: read, put named values in, check, compile (specification 9, "Checks to
+//! run"). Total: whatever is wrong becomes diagnostics, and a document with an error compiles to nothing.
+
+mod named_values;
+
+use crate::machine::step::Step;
+use crate::plan::{Item, Node, ScopedDocument};
+use crate::policies;
+use crate::reader::{Format, read};
+use crate::schema::check::Checker;
+use crate::schema::messages::in_element;
+use crate::section::{Scope, Section};
+use crate::tree::Element;
+use handfast_core::{Diagnostic, Place};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The largest document and fragment (specification 10).
+pub const DOCUMENT_BYTES_MAX: usize = 512 * 1024;
+
+/// What a document is compiled against.
+pub struct CompileOptions<'a> {
+    /// The scope that the document is attached to.
+    pub scope: Scope,
+    /// The form of its text.
+    pub format: Format,
+    /// The value of a named value by display name.
+    pub named_value: &'a dyn Fn(&str) -> Option<String>,
+    /// A fragment by id.
+    pub fragment: &'a dyn Fn(&str) -> Option<FragmentSource>,
+    /// Whether a backend of that id exists.
+    pub backend_exists: &'a dyn Fn(&str) -> bool,
+    /// The largest text.
+    pub bytes_max: usize,
+}
+
+impl CompileOptions<'_> {
+    /// Options without named values and fragments, in which every backend exists.
+    pub fn new(scope: Scope, format: Format) -> Self {
+        Self {
+            scope,
+            format,
+            named_value: &|_| None,
+            fragment: &|_| None,
+            backend_exists: &|_| true,
+            bytes_max: DOCUMENT_BYTES_MAX,
+        }
+    }
+}
+
+/// The text of a fragment.
+#[derive(Clone, Debug)]
+pub struct FragmentSource {
+    /// The document, root element `fragment`.
+    pub text: String,
+    /// The form of the text.
+    pub format: Format,
+}
+
+/// The outcome of compiling a document.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The document, unless there is an error among the diagnostics.
+    pub document: Option<Arc<ScopedDocument>>,
+    /// Everything found, in document order per check.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Compiles one document.
+pub fn compile(text: &str, options: &CompileOptions<'_>) -> Compiled {
+    let mut diagnostics = Vec::new();
+    let document = compile_into(text, options, &mut diagnostics);
+    let refused = diagnostics.iter().any(Diagnostic::is_error);
+    Compiled { document: document.filter(|_| !refused).map(Arc::new), diagnostics }
+}
+
+fn compile_into(
+    text: &str,
+    options: &CompileOptions<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<ScopedDocument> {
+    let root = load(text, options.format, options, diagnostics)?;
+    Checker { scope: options.scope, diagnostics }.document(&root);
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        return None;
+    }
+    let mut sections: [Option<Vec<Item>>; 4] = Default::default();
+    for element in root.elements() {
+        let Some(section) = Section::parse(&element.name) else { continue };
+        let mut compiler = Compiler { options, section, path: String::new(), fragment: None, diagnostics };
+        if let Some(slot) = sections.get_mut(section as usize) {
+            *slot = Some(compiler.items(element));
+        }
+    }
+    Some(ScopedDocument { scope: options.scope, sections })
+}
+
+/// Reads a text and puts named values in.
+fn load(
+    text: &str,
+    format: Format,
+    options: &CompileOptions<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Element> {
+    if text.len() > options.bytes_max {
+        let message =
+            format!("the document has {} bytes; at most {} are accepted", text.len(), options.bytes_max);
+        diagnostics.push(Diagnostic::error("PolicyTooLarge", message));
+        return None;
+    }
+    match read(text, format) {
+        Ok(mut tree) => {
+            named_values::substitute(&mut tree.root, options.named_value, diagnostics);
+            Some(tree.root)
+        }
+        Err(error) => {
+            diagnostics.push(error.diagnostic());
+            None
+        }
+    }
+}
+
+/// The parts of a compiled policy.
+pub(crate) struct Parts {
+    pub(crate) step: Box<dyn Step>,
+    pub(crate) blocks: Vec<Vec<Arc<Node>>>,
+}
+
+impl Parts {
+    /// A policy without children of its own.
+    pub(crate) fn leaf(step: impl Step + 'static) -> Option<Self> {
+        Some(Self { step: Box::new(step), blocks: Vec::new() })
+    }
+
+    /// A wrapper.
+    pub(crate) fn wrapper(step: impl Step + 'static, blocks: Vec<Vec<Arc<Node>>>) -> Option<Self> {
+        Some(Self { step: Box::new(step), blocks })
+    }
+}
+
+/// What a policy's compile function sees of its surroundings.
+pub(crate) struct Compiler<'a> {
+    pub(crate) options: &'a CompileOptions<'a>,
+    pub(crate) section: Section,
+    /// The place of the policy being compiled.
+    path: String,
+    /// The fragment being inlined.
+    fragment: Option<&'a str>,
+    diagnostics: &'a mut Vec<Diagnostic>,
+}
+
+impl Compiler<'_> {
+    fn items(&mut self, section: &Element) -> Vec<Item> {
+        let mut items = Vec::new();
+        for (element, segment) in with_segments(section) {
+            if element.name == "base" {
+                items.push(Item::Base);
+            } else if let Some(node) = self.node(element, segment) {
+                items.push(Item::Node(node));
+            }
+        }
+        items
+    }
+
+    /// The children of a wrapper, or of one of its branches named by `segment`.
+    pub(crate) fn block(&mut self, parent: &Element, segment: Option<&str>) -> Vec<Arc<Node>> {
+        let before = self.path.len();
+        if let Some(segment) = segment {
+            self.path.push('/');
+            self.path.push_str(segment);
+        }
+        let nodes =
+            with_segments(parent).filter_map(|(element, segment)| self.node(element, segment)).collect();
+        self.path.truncate(before);
+        nodes
+    }
+
+    fn node(&mut self, element: &Element, segment: String) -> Option<Arc<Node>> {
+        let policy = policies::find(&element.name)?;
+        let before = self.path.len();
+        if before > 0 {
+            self.path.push('/');
+        }
+        self.path.push_str(&segment);
+        let parts = (policy.compile)(element, self);
+        let node = parts.map(|Parts { step, blocks }| {
+            Arc::new(Node {
+                name: policy.name,
+                id: element.get("id").map(Arc::from),
+                scope: self.options.scope,
+                path: Arc::from(self.path.as_str()),
+                step,
+                blocks,
+            })
+        });
+        self.path.truncate(before);
+        node
+    }
+
+    /// The children of a fragment, checked for this section; specification 1.6.
+    pub(crate) fn inline(&mut self, include: &Element, id: &str) -> Option<Vec<Arc<Node>>> {
+        if self.fragment.is_some() {
+            self.refuse(include, "A policy fragment cannot include another fragment");
+            return None;
+        }
+        let Some(source) = (self.options.fragment)(id) else {
+            self.refuse(include, format!("Policy fragment with id '{id}' could not be found."));
+            return None;
+        };
+        let mut found = Vec::new();
+        let root = load(&source.text, source.format, self.options, &mut found);
+        if let Some(root) = &root {
+            if root.name == "fragment" {
+                Checker { scope: self.options.scope, diagnostics: &mut found }.fragment(root, self.section);
+            } else {
+                found.push(in_element(root, "The root element of a policy fragment is 'fragment'"));
+            }
+        }
+        let mut nodes = None;
+        if let Some(root) = root.filter(|_| !found.iter().any(Diagnostic::is_error)) {
+            let path = std::mem::take(&mut self.path);
+            let mut inner = Compiler {
+                options: self.options,
+                section: self.section,
+                path,
+                fragment: Some(id),
+                diagnostics: &mut found,
+            };
+            nodes = Some(inner.block(&root, None));
+            self.path = std::mem::take(&mut inner.path);
+        }
+        self.diagnostics.extend(found.into_iter().map(|diagnostic| in_fragment(diagnostic, id)));
+        nodes
+    }
+
+    /// Reports what the schema cannot see.
+    pub(crate) fn refuse(&mut self, element: &Element, text: impl AsRef<str>) {
+        self.push(in_element(element, text));
+    }
+
+    /// Reports a diagnostic.
+    pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+}
+
+/// Names the fragment in a diagnostic's place.
+fn in_fragment(mut diagnostic: Diagnostic, id: &str) -> Diagnostic {
+    let place = diagnostic.place.take().unwrap_or(Place::text(1, 1));
+    diagnostic.at(place.in_file(format!("fragment '{id}'")))
+}
+
+/// The child elements with their path segments: the name, with a 1-based index among siblings of the same
+/// name when there are several.
+pub(crate) fn with_segments(parent: &Element) -> impl Iterator<Item = (&Element, String)> {
+    let mut totals: HashMap<&str, (usize, usize)> = HashMap::new();
+    for element in parent.elements() {
+        totals.entry(&element.name).or_default().1 += 1;
+    }
+    parent.elements().map(move |element| {
+        let (seen, total) = totals.entry(&element.name).or_default();
+        *seen += 1;
+        let segment = if *total > 1 { format!("{}[{seen}]", element.name) } else { element.name.clone() };
+        (element, segment)
+    })
+}

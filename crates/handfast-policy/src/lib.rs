@@ -1,0 +1,48 @@
+//! API Management policy documents, from text to behaviour.
+//!
+//! 1. [`reader`] turns text (`xml` or `rawxml`) into a [`tree`] with positions.
+//! 2. [`compile`](compile()) puts named values and fragments in, checks it with the real service's messages, and
+//!    makes a [`ScopedDocument`].
+//! 3. [`compile_effective`] composes the documents of a request's scopes to a [`Plan`].
+//! 4. [`Machine`] runs a plan over a [`Context`], step by step; the host does the IO.
+//!
+//! One policy is one module under `policies`, with its schema, its compile function and its step. [`cases`]
+//! runs text files that say which requests give which responses.
+//!
+//! *Not* here: sockets, files, the clock, tokens, API matching. Expressions are recognised and refused with
+//! their place.
+
+mod certificate;
+mod compile;
+mod context;
+mod failure;
+mod machine;
+mod plan;
+mod policies;
+mod position;
+pub mod reader;
+mod schema;
+mod section;
+mod trace;
+pub mod tree;
+
+pub use certificate::{ClientCertificate, Revocation, Trust};
+pub use compile::{CompileOptions, Compiled, DOCUMENT_BYTES_MAX, FragmentSource, compile};
+pub use context::{
+    ApiIdentity, BackendTarget, Body, CertificateSelection, Context, Example, OperationIdentity,
+    ProductIdentity, Response, SubscriptionIdentity, Variable, Variables,
+};
+pub use failure::{Answer, Failure, LastError};
+pub use machine::Machine;
+pub use machine::io::{
+    BackendVersion, CountRequest, Counted, ForwardFailure, ForwardOptions, ForwardRequest, Input, Output,
+    Permit, Side, Verdict,
+};
+pub use plan::{Node, Plan, ScopedDocument, compile_effective};
+pub use policies::names as built_policies;
+pub use position::Position;
+pub use reader::Format;
+pub use schema::messages::target as diagnostic_target;
+pub use schema::{CATALOGUE, CatalogueEntry};
+pub use section::{Scope, Scopes, Section, Sections};
+pub use trace::TraceRecord;

@@ -1,0 +1,193 @@
+//! What the machine asks of its host and what the host answers. Every output but [`Output::Done`] waits
+//! for exactly one input.
+
+use crate::context::BackendTarget;
+use crate::failure::Failure;
+use bytes::Bytes;
+use handfast_core::message::ResponseHead;
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the machine needs next.
+#[derive(Debug)]
+pub enum Output {
+    /// Send the context's request; answer with [`Input::Response`] or [`Input::ForwardFailed`].
+    Forward(Box<ForwardRequest>),
+    /// Read a whole body; answer with [`Input::Body`] or [`Input::BodyFailed`].
+    ReadBody {
+        /// Which body.
+        side: Side,
+        /// The most bytes to take.
+        bytes_max: usize,
+    },
+    /// Count a call; answer with [`Input::Counted`].
+    Count(CountRequest),
+    /// Take one of `max` permits of a key without waiting; answer with [`Input::Permit`].
+    Acquire {
+        /// The key, shared by all policies that name it.
+        key: Arc<str>,
+        /// How many may be held at a time.
+        max: u32,
+    },
+    /// Wait; answer with [`Input::Slept`].
+    Sleep(Duration),
+    /// The context's response is final.
+    Done(Verdict),
+}
+
+/// The host's answers, and the three ways to begin.
+#[derive(Debug)]
+pub enum Input {
+    /// Begin: run the sections.
+    Start,
+    /// Begin with a CORS preflight that no operation takes.
+    Preflight,
+    /// Begin with a refusal of the host, such as a missing subscription key.
+    Reject(Box<Failure>),
+    /// The backend's response head.
+    Response(ResponseHead),
+    /// The exchange failed.
+    ForwardFailed(ForwardFailure),
+    /// The body that was asked for, without content coding.
+    Body(Bytes),
+    /// The body could not be read, with the reason.
+    BodyFailed(String),
+    /// The outcome of a count.
+    Counted(Counted),
+    /// The permit, or none when all are taken.
+    Permit(Option<Permit>),
+    /// The time is over.
+    Slept,
+}
+
+impl Input {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Preflight => "preflight",
+            Self::Reject(_) => "reject",
+            Self::Response(_) => "response",
+            Self::ForwardFailed(_) => "forward failed",
+            Self::Body(_) => "body",
+            Self::BodyFailed(_) => "body failed",
+            Self::Counted(_) => "counted",
+            Self::Permit(_) => "permit",
+            Self::Slept => "slept",
+        }
+    }
+}
+
+/// Request or response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The request.
+    Request,
+    /// The response.
+    Response,
+}
+
+/// One exchange with the backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardRequest {
+    /// Where it goes and with which certificate.
+    pub backend: BackendTarget,
+    /// How it goes.
+    pub options: Arc<ForwardOptions>,
+}
+
+/// The attributes of `forward-request`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardOptions {
+    /// The time until the response's head.
+    pub timeout: Duration,
+    /// The time to wait for `100 Continue` before the body is sent; none means not to ask.
+    pub continue_timeout: Option<Duration>,
+    /// The protocol towards the backend.
+    pub http_version: BackendVersion,
+    /// Follow redirects of the backend.
+    pub follow_redirects: bool,
+    /// Keep the request's body so that it can be sent again.
+    pub buffer_request_body: bool,
+    /// Relay the response in pieces of 8 KiB rather than as it comes.
+    pub buffer_response: bool,
+    /// Treat statuses 400 to 599 as errors.
+    pub fail_on_error_status_code: bool,
+}
+
+/// Values of `http-version`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BackendVersion {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2 only.
+    Http2,
+    /// HTTP/2 when the backend offers it.
+    Http2Or1,
+}
+
+/// Why an exchange failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ForwardFailure {
+    /// No response head in time.
+    Timeout,
+    /// No connection, or it broke; with the transport's words.
+    Connection(String),
+    /// The client went away.
+    Client,
+    /// The answer is settled by the host, such as 503 of an open circuit.
+    Unavailable(String),
+}
+
+/// A call to be counted in a window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CountRequest {
+    /// The counter.
+    pub key: String,
+    /// Calls allowed in a window.
+    pub limit: u32,
+    /// The window.
+    pub period: Duration,
+    /// By how much this call counts; a refused call does not.
+    pub amount: u32,
+}
+
+/// The outcome of a count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// Whether the call is within the limit.
+    pub allowed: bool,
+    /// Calls left after this one.
+    pub remaining: u32,
+    /// Until the window allows a call again; meaningful when refused.
+    pub retry_after: Duration,
+}
+
+/// A held permit; dropping it frees the place.
+pub struct Permit(#[allow(dead_code, reason = "held for its drop")] Box<dyn Any + Send>);
+
+impl Permit {
+    /// Wraps the host's guard.
+    pub fn new(guard: impl Any + Send) -> Self {
+        Self(Box::new(guard))
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Permit")
+    }
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// All sections ran to their end.
+    Completed,
+    /// A policy gave the final response.
+    Answered,
+    /// An error was handled.
+    Failed,
+}

@@ -1,0 +1,97 @@
+//! What a policy is to the machine: run, take an answer, and for wrappers decide after their children.
+
+use super::io::{Input, Output, Permit};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::plan::Node;
+use crate::policies::cors::Cors;
+use handfast_core::UnixTime;
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+/// A compiled policy.
+pub(crate) trait Step: fmt::Debug + Send + Sync {
+    /// Does its work, or says what it needs first.
+    fn run(&self, at: &mut At<'_>) -> Flow;
+
+    /// Goes on with the answer to what [`Step::run`] asked for.
+    fn resume(&self, at: &mut At<'_>, answer: Input) -> Flow {
+        let _ = at;
+        Flow::unexpected(&answer)
+    }
+
+    /// A wrapper's children ended, or one of them failed.
+    fn after(&self, at: &mut At<'_>, state: &mut BlockState, failed: bool) -> After {
+        let _ = (at, state, failed);
+        After::Leave
+    }
+
+    /// The rules of a `cors` policy, which take part before the sections run.
+    fn cors(&self) -> Option<&Cors> {
+        None
+    }
+}
+
+/// A step's view of the request.
+pub(crate) struct At<'a> {
+    pub(crate) context: &'a mut Context,
+    pub(crate) section: crate::Section,
+    pub(crate) node: &'a Node,
+    pub(crate) now: UnixTime,
+}
+
+impl At<'_> {
+    /// Leaves a trace record of the running policy; the message is built only when tracing.
+    pub(crate) fn note<M: Into<Cow<'static, str>>>(&mut self, message: impl FnOnce() -> M) {
+        let node = self.node;
+        self.context.record(node.name, (self.section, Some(node.scope), &node.path), message);
+    }
+}
+
+/// What happens after a step.
+pub(crate) enum Flow {
+    /// The next policy.
+    Next,
+    /// A block of the wrapper that just ran.
+    Enter(usize, BlockState),
+    /// Wait for the host.
+    Await(Output),
+    /// The response is final.
+    Finish,
+    /// On to on-error.
+    Fail(Box<Failure>),
+}
+
+impl Flow {
+    /// A failure of the running policy.
+    pub(crate) fn fail(failure: Failure) -> Self {
+        Self::Fail(Box::new(failure))
+    }
+
+    /// The host answered something else than what was asked.
+    pub(crate) fn unexpected(answer: &Input) -> Self {
+        let message = format!("the host answered with '{}' out of turn", answer.name());
+        Self::fail(Failure::internal("UnexpectedAnswer", message))
+    }
+}
+
+/// What a wrapper keeps while its children run.
+#[derive(Debug)]
+pub(crate) enum BlockState {
+    Plain,
+    /// Runs begun so far.
+    Attempts(u32),
+    /// Freed when the block is left.
+    Permit {
+        _held: Permit,
+    },
+}
+
+/// What a wrapper does after its children.
+pub(crate) enum After {
+    /// Go on behind the wrapper, or let the failure pass.
+    Leave,
+    /// Run the children again after this time.
+    Again(Duration),
+}

@@ -1,0 +1,94 @@
+//! The policies that are built: one module each, one table of them.
+//!
+//! A module holds the element's schema, a compile function that turns a checked element into a step, and the
+//! step. Where it may stand is a row of the catalogue; what it does is shown by the cases of its name.
+
+mod authentication_basic;
+mod authentication_certificate;
+mod check_header;
+mod choose;
+pub(crate) mod cors;
+mod find_and_replace;
+mod forward_request;
+mod include_fragment;
+mod ip_filter;
+mod limit_concurrency;
+mod mock_response;
+mod multimap;
+mod rate_limit;
+mod read;
+mod retry;
+mod return_response;
+mod rewrite_uri;
+mod set_backend_service;
+mod set_body;
+mod set_header;
+mod set_method;
+mod set_query_parameter;
+mod set_status;
+mod set_variable;
+mod trace;
+mod validate_client_certificate;
+
+use crate::compile::{Compiler, Parts};
+use crate::schema::ElementSchema;
+use crate::tree::Element;
+
+/// One built policy.
+pub(crate) struct Policy {
+    pub(crate) name: &'static str,
+    pub(crate) schema: &'static ElementSchema,
+    /// Called with an element that the schema has passed. `None` when it reported something.
+    pub(crate) compile: fn(&Element, &mut Compiler<'_>) -> Option<Parts>,
+}
+
+static ALL: &[&Policy] = &[
+    &authentication_basic::POLICY,
+    &authentication_certificate::POLICY,
+    &check_header::POLICY,
+    &choose::POLICY,
+    &cors::POLICY,
+    &find_and_replace::POLICY,
+    &forward_request::POLICY,
+    &include_fragment::POLICY,
+    &ip_filter::POLICY,
+    &limit_concurrency::POLICY,
+    &mock_response::POLICY,
+    &rate_limit::POLICY,
+    &rate_limit::BY_KEY,
+    &retry::POLICY,
+    &return_response::POLICY,
+    &rewrite_uri::POLICY,
+    &set_backend_service::POLICY,
+    &set_body::POLICY,
+    &set_header::POLICY,
+    &set_method::POLICY,
+    &set_query_parameter::POLICY,
+    &set_status::POLICY,
+    &set_variable::POLICY,
+    &trace::POLICY,
+    &validate_client_certificate::POLICY,
+];
+
+/// The policy of an element name.
+pub(crate) fn find(name: &str) -> Option<&'static Policy> {
+    ALL.iter().copied().find(|policy| policy.name == name)
+}
+
+/// The names of the policies that are built, sorted.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|policy| policy.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::CATALOGUE;
+
+    #[test]
+    fn every_policy_is_in_the_catalogue_and_sorted() {
+        let all: Vec<&str> = names().collect();
+        assert!(all.is_sorted());
+        assert!(all.iter().all(|name| CATALOGUE.iter().any(|entry| entry.name == *name)));
+    }
+}

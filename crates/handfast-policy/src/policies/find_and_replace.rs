@@ -1,0 +1,103 @@
+//! `find-and-replace`: all occurrences of a text in the section's message body, ordinal (specification 5.8).
+
+use super::{Policy, read};
+use crate::compile::{Compiler, Parts};
+use crate::context::{Body, Response};
+use crate::failure::Failure;
+use crate::machine::io::{Input, Output, Side};
+use crate::machine::step::{At, Flow, Step};
+use crate::schema::{AttributeSchema, Content, ElementSchema, Kind};
+use crate::tree::Element;
+use bytes::Bytes;
+
+/// The largest body that is edited.
+const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+static SCHEMA: ElementSchema = ElementSchema {
+    attributes: &[
+        AttributeSchema::new("from", Kind::Name).required(),
+        AttributeSchema::new("to", Kind::Text).required(),
+    ],
+    content: Content::Empty,
+};
+
+pub(crate) static POLICY: Policy = Policy { name: "find-and-replace", schema: &SCHEMA, compile };
+
+#[derive(Debug)]
+struct FindAndReplace {
+    from: Box<str>,
+    to: Box<str>,
+}
+
+fn compile(element: &Element, _compiler: &mut Compiler<'_>) -> Option<Parts> {
+    Parts::leaf(FindAndReplace {
+        from: read::text(element, "from").into(),
+        to: read::text(element, "to").into(),
+    })
+}
+
+impl FindAndReplace {
+    fn edit(&self, at: &mut At<'_>, body: &[u8]) {
+        let (edited, count) = replace_all(body, self.from.as_bytes(), self.to.as_bytes());
+        let edited = Body::Replace(Bytes::from(edited));
+        if at.section.is_response_side() {
+            at.context.response.get_or_insert_with(Response::default).body = edited;
+        } else {
+            at.context.request_body = edited;
+        }
+        at.note(|| format!("{count} occurrences of '{}' replaced", self.from));
+    }
+}
+
+impl Step for FindAndReplace {
+    fn run(&self, at: &mut At<'_>) -> Flow {
+        let side = if at.section.is_response_side() { Side::Response } else { Side::Request };
+        let body = match side {
+            Side::Request => Some(&at.context.request_body),
+            Side::Response => at.context.response.as_ref().map(|response| &response.body),
+        };
+        match body {
+            Some(Body::Replace(bytes)) => {
+                let bytes = bytes.clone();
+                self.edit(at, &bytes);
+                Flow::Next
+            }
+            _ => Flow::Await(Output::ReadBody { side, bytes_max: BODY_BYTES_MAX }),
+        }
+    }
+
+    fn resume(&self, at: &mut At<'_>, answer: Input) -> Flow {
+        match answer {
+            Input::Body(bytes) => {
+                self.edit(at, &bytes);
+                Flow::Next
+            }
+            Input::BodyFailed(text) => Flow::fail(Failure::internal("BodyNotAvailable", text)),
+            other => Flow::unexpected(&other),
+        }
+    }
+}
+
+fn replace_all(body: &[u8], from: &[u8], to: &[u8]) -> (Vec<u8>, usize) {
+    let (mut out, mut rest, mut count) = (Vec::with_capacity(body.len()), body, 0);
+    while let Some(at) = find(rest, from) {
+        out.extend_from_slice(&rest[..at]);
+        out.extend_from_slice(to);
+        rest = &rest[at + from.len()..];
+        count += 1;
+    }
+    out.extend_from_slice(rest);
+    (out, count)
+}
+
+fn find(body: &[u8], needle: &[u8]) -> Option<usize> {
+    let first = *needle.first()?;
+    let mut from = 0;
+    loop {
+        let at = from + body.get(from..)?.iter().position(|&byte| byte == first)?;
+        if body[at..].starts_with(needle) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+}

@@ -1,0 +1,77 @@
+//! `return-response`: ends the pipeline with a response of its own (specification 5.8).
+
+use super::set_header::{self, SetHeader};
+use super::set_status::{self, SetStatus};
+use super::{Policy, set_body};
+use crate::compile::{Compiler, Parts};
+use crate::context::{Body, Response};
+use crate::machine::step::{At, Flow, Step};
+use crate::schema::{AttributeSchema, Content, ElementSchema, Kind, Particle};
+use crate::tree::Element;
+use bytes::Bytes;
+
+static SCHEMA: ElementSchema = ElementSchema {
+    attributes: &[AttributeSchema::new("response-variable-name", Kind::Name).literal()],
+    content: Content::Sequence(&[
+        Particle::optional("set-status", &set_status::SCHEMA),
+        Particle::any("set-header", &super::multimap::SCHEMA),
+        Particle::optional("set-body", &set_body::SCHEMA),
+    ]),
+};
+
+pub(crate) static POLICY: Policy = Policy { name: "return-response", schema: &SCHEMA, compile };
+
+#[derive(Debug)]
+struct ReturnResponse {
+    status: Option<SetStatus>,
+    headers: Vec<SetHeader>,
+    body: Option<Bytes>,
+}
+
+fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
+    if element.attribute("response-variable-name").is_some() {
+        // No policy that is built stores a response, so the variable could never hold one.
+        compiler.refuse(
+            element,
+            "The attribute 'response-variable-name' needs send-request, which is not supported",
+        );
+        return None;
+    }
+    let status = element.child("set-status").map(|child| set_status::read(child, compiler));
+    let headers: Vec<_> =
+        element.named("set-header").map(|child| set_header::read(child, compiler)).collect();
+    let body = element.child("set-body").map(|child| set_body::read(child, compiler));
+    Parts::leaf(ReturnResponse {
+        status: transpose(status)?,
+        headers: headers.into_iter().collect::<Option<_>>()?,
+        body: transpose(body)?,
+    })
+}
+
+/// `None` when the child was there and was refused.
+fn transpose<T>(child: Option<Option<T>>) -> Option<Option<T>> {
+    match child {
+        Some(None) => None,
+        Some(read) => Some(read),
+        None => Some(None),
+    }
+}
+
+impl Step for ReturnResponse {
+    fn run(&self, at: &mut At<'_>) -> Flow {
+        let mut response = Response { body: Body::Replace(Bytes::new()), ..Response::default() };
+        if let Some(status) = &self.status {
+            status.apply(&mut response.head);
+        }
+        for header in &self.headers {
+            header.apply(&mut response.head.fields);
+        }
+        if let Some(body) = &self.body {
+            response.body = Body::Replace(body.clone());
+        }
+        let status = response.head.status;
+        at.context.response = Some(response);
+        at.note(|| format!("response {status} returned"));
+        Flow::Finish
+    }
+}

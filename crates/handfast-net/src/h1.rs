@@ -11,6 +11,7 @@ mod request;
 mod response;
 mod scan;
 
+pub(crate) use body::is_allowed_trailer;
 pub use body::{BodyDecoder, BodyFailure, Step};
 pub use encode::{
     Framing, encode_chunk_end, encode_chunk_start, encode_request, encode_response, encode_trailers,
@@ -18,3 +19,8 @@ pub use encode::{
 pub use refusal::Refusal;
 pub use request::{Connection, Parsed, RequestFraming, parse_request};
 pub use response::{ResponseFailure, ResponseFraming, ResponseMeta, parse_response};
+
+/// Rules about fields and authorities that HTTP/2 shares.
+pub(crate) mod request_rules {
+    pub(crate) use super::request::{is_authority, is_hop_by_hop};
+}

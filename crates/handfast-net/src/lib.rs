@@ -6,7 +6,38 @@
 //!
 //! *Not* here: what a request means. The engine knows no resource, no policy and no route.
 
+mod address;
+pub mod balance;
+mod body;
+mod client;
+mod deadline;
+mod engine;
+mod exchange;
 pub mod h1;
+mod h2_body;
+mod io;
 mod limits;
+mod listener;
+pub mod proxy_protocol;
+mod resolver;
+mod server;
+pub mod tls;
+mod upgrade;
+mod writer;
 
+pub use address::{Address, Fabric};
+pub use body::{Body, BodyStream};
+pub use client::{
+    Target, UpstreamError, UpstreamFailure, UpstreamProtocol, UpstreamRequest, UpstreamTimeouts,
+};
+pub use engine::{Engine, EngineConfig, ListenError, ListenSource, ListenerPlan};
+pub use exchange::{ConnectionInfo, Hop, LocalFuture, Request, Response, Service};
+pub use h1::{BodyFailure, Refusal};
 pub use limits::{GlobalLimits, Limits};
+pub use listener::{Listener, ListenerState, SourceFilter};
+pub use resolver::{PrivateName, Resolver, Unresolvable};
+pub use server::Core;
+pub use upgrade::Upgrade;
+
+/// Names of servers, as TLS checks them.
+pub use rustls_pki_types::ServerName;

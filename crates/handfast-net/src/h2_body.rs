@@ -1,0 +1,169 @@
+//! Bodies over HTTP/2, either side.
+
+use crate::body::{Body, BodyStream};
+use crate::deadline::Deadline;
+use crate::h1::{BodyFailure, is_allowed_trailer};
+use crate::limits::Limits;
+use bytes::{Buf, Bytes};
+use h2::{RecvStream, SendStream};
+use handfast_core::message::{Fields, is_field_value};
+use http::header::{HeaderName, HeaderValue};
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+/// A body that arrives on a stream.
+pub(crate) struct H2Body {
+    stream: RecvStream,
+    chunk: Bytes,
+    data_ended: bool,
+    ended: bool,
+    remaining: Option<u64>,
+    received: u64,
+    trailers: Option<Fields>,
+    limits: Arc<Limits>,
+    deadline: Deadline,
+}
+
+impl H2Body {
+    /// `fields` are those of the head, for a declared length.
+    pub(crate) fn new(stream: RecvStream, fields: &Fields, limits: Arc<Limits>) -> Self {
+        let declared = fields.get_str("content-length").and_then(|text| text.parse().ok());
+        Self {
+            stream,
+            chunk: Bytes::new(),
+            data_ended: false,
+            ended: false,
+            remaining: declared,
+            received: 0,
+            trailers: None,
+            limits,
+            deadline: Deadline::default(),
+        }
+    }
+
+    fn take_trailers(&mut self, map: Option<http::HeaderMap>) {
+        let Some(map) = map else { return };
+        let mut trailers = Fields::new();
+        for (name, value) in &map {
+            let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
+            if is_allowed_trailer(name) && is_field_value(value) {
+                let _ = trailers.append(name, value);
+            }
+        }
+        self.trailers = Some(trailers);
+    }
+}
+
+impl BodyStream for H2Body {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyFailure>> {
+        loop {
+            if !self.chunk.is_empty() || self.ended {
+                return Poll::Ready(Ok(()));
+            }
+            if self.data_ended {
+                let trailers = ready!(self.stream.poll_trailers(cx)).map_err(|_| BodyFailure::Truncated)?;
+                self.take_trailers(trailers);
+                self.ended = true;
+                continue;
+            }
+            match self.stream.poll_data(cx) {
+                Poll::Ready(Some(Ok(chunk))) => {
+                    self.deadline.clear();
+                    self.received += chunk.len() as u64;
+                    if self.received > self.limits.body_bytes_max {
+                        return Poll::Ready(Err(BodyFailure::BodyTooLarge));
+                    }
+                    self.remaining = self.remaining.map(|left| left.saturating_sub(chunk.len() as u64));
+                    self.chunk = chunk;
+                }
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(BodyFailure::Truncated)),
+                Poll::Ready(None) => self.data_ended = true,
+                Poll::Pending => {
+                    self.deadline.start(self.limits.body_idle_timeout);
+                    return self.deadline.poll_expired(cx).map(|()| Err(BodyFailure::Timeout));
+                }
+            }
+        }
+    }
+
+    fn chunk(&self) -> &[u8] {
+        &self.chunk
+    }
+
+    fn consume(&mut self, count: usize) {
+        let count = count.min(self.chunk.len());
+        self.chunk.advance(count);
+        // The peer may send as much again. Failing means that the stream has ended.
+        let _ = self.stream.flow_control().release_capacity(count);
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        if self.ended { Some(0) } else { self.remaining.map(|left| left + self.chunk.len() as u64) }
+    }
+
+    fn trailers(&mut self) -> Option<Fields> {
+        self.trailers.take()
+    }
+}
+
+/// Why a body did not get onto a stream.
+#[derive(Debug)]
+pub(crate) enum SendFailure {
+    /// The stream was reset or the connection has failed.
+    Stream,
+    /// The body that was being sent failed.
+    Body(BodyFailure),
+    /// The peer did not open its window in time.
+    Stalled,
+}
+
+/// Sends a body and its trailers under the peer's flow control.
+pub(crate) async fn send_body(
+    body: &mut Body,
+    stream: &mut SendStream<Bytes>,
+    idle: Duration,
+) -> Result<(), SendFailure> {
+    let mut deadline = Deadline::default();
+    loop {
+        poll_fn(|cx| {
+            if let Poll::Ready(result) = body.poll_ready(cx) {
+                return Poll::Ready(result.map_err(SendFailure::Body));
+            }
+            stream.poll_reset(cx).map(|_| Err(SendFailure::Stream))
+        })
+        .await?;
+        if body.chunk().is_empty() {
+            return match body.trailers().as_ref().and_then(trailer_map) {
+                Some(trailers) => stream.send_trailers(trailers),
+                None => stream.send_data(Bytes::new(), true),
+            }
+            .map_err(|_| SendFailure::Stream);
+        }
+        stream.reserve_capacity(body.chunk().len());
+        deadline.set(idle);
+        let granted = poll_fn(|cx| match stream.poll_capacity(cx) {
+            Poll::Ready(Some(Ok(granted))) => Poll::Ready(Ok(granted)),
+            Poll::Ready(Some(Err(_)) | None) => Poll::Ready(Err(SendFailure::Stream)),
+            Poll::Pending => deadline.poll_expired(cx).map(|()| Err(SendFailure::Stalled)),
+        })
+        .await?;
+        let count = granted.min(body.chunk().len());
+        let piece = Bytes::copy_from_slice(&body.chunk()[..count]);
+        body.consume(count);
+        let last = body.remaining() == Some(0) && count > 0 && !matches!(body, Body::Stream(_));
+        stream.send_data(piece, last).map_err(|_| SendFailure::Stream)?;
+        if last {
+            return Ok(());
+        }
+    }
+}
+
+fn trailer_map(trailers: &Fields) -> Option<http::HeaderMap> {
+    let mut map = http::HeaderMap::new();
+    for (name, value) in trailers.iter() {
+        map.append(HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value).ok()?);
+    }
+    Some(map)
+}

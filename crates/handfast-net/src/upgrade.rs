@@ -1,0 +1,65 @@
+//! Connections that stop being HTTP after a 101 response (WebSocket and the like): bytes both ways until
+//! either side ends.
+
+use crate::io::{Io, SharedIo};
+use bytes::{Buf, BytesMut};
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::AsyncWrite;
+
+/// The upstream side of an accepted upgrade, with what was already received after the 101 head.
+pub struct Upgrade {
+    pub(crate) io: Io,
+    pub(crate) received: BytesMut,
+}
+
+const RELAY_BYTES: usize = 16 * 1024;
+
+#[derive(Default)]
+struct Direction {
+    buffer: BytesMut,
+    source_ended: bool,
+    shut: bool,
+}
+
+impl Direction {
+    /// Moves bytes from `from` to `to`; ready when `from` has ended and `to` is shut.
+    fn poll(&mut self, cx: &mut Context<'_>, from: &mut Io, to: &mut Io) -> Poll<io::Result<()>> {
+        loop {
+            while !self.buffer.is_empty() {
+                let count = std::task::ready!(Pin::new(&mut *to).poll_write(cx, &self.buffer))?;
+                if count == 0 {
+                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                }
+                self.buffer.advance(count);
+            }
+            std::task::ready!(Pin::new(&mut *to).poll_flush(cx))?;
+            if self.shut {
+                return Poll::Ready(Ok(()));
+            }
+            if self.source_ended {
+                std::task::ready!(Pin::new(&mut *to).poll_shutdown(cx))?;
+                self.shut = true;
+                return Poll::Ready(Ok(()));
+            }
+            if std::task::ready!(from.poll_fill(cx, &mut self.buffer, RELAY_BYTES))? == 0 {
+                self.source_ended = true;
+            }
+        }
+    }
+}
+
+/// Relays until both directions have ended or one fails. `received` is what the client sent ahead.
+pub(crate) async fn tunnel(client: SharedIo, received: BytesMut, mut upstream: Upgrade) -> io::Result<()> {
+    let mut up = Direction { buffer: received, ..Direction::default() };
+    let mut down = Direction { buffer: std::mem::take(&mut upstream.received), ..Direction::default() };
+    poll_fn(|cx| {
+        let mut client = client.borrow_mut();
+        let sent = up.poll(cx, &mut client, &mut upstream.io)?;
+        let got = down.poll(cx, &mut upstream.io, &mut client)?;
+        if sent.is_ready() && got.is_ready() { Poll::Ready(Ok(())) } else { Poll::Pending }
+    })
+    .await
+}

@@ -6,6 +6,10 @@
 //!
 //! A password can be wrong, a file can be damaged, and a file can be no PFX at all: these are three errors.
 //! RC4 is refused by name. No error holds input bytes.
+//!
+//! The decoder is our own and not the crate p12-keystore (which is the oracle of a test): it has to charge key
+//! derivation to a budget before it runs, to try both encodings of an empty password, to verify PBMAC1 and to
+//! read BER, and it decrypts with the same code as encrypted PEM keys.
 
 use crate::certificate::{Certificate, CertificateError};
 use crate::credential::{Credential, CredentialError};
@@ -136,3 +140,6 @@ impl Credential {
         Ok(pem::read(input, password)?.assemble()?.credential)
     }
 }
+
+#[cfg(test)]
+mod tests;

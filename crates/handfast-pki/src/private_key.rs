@@ -192,8 +192,15 @@ impl PrivateKey {
 
     fn from_parts(algorithm: KeyAlgorithm, key: &[u8]) -> Result<Self, KeyError> {
         let identifier = public_key::algorithm_identifier(&algorithm);
-        let pkcs8 = Secret::new(der::sequence(&[der::small(0), identifier, der::octets(key)]));
+        let wrap =
+            |key: &[u8]| Secret::new(der::sequence(&[der::small(0), identifier.clone(), der::octets(key)]));
+        let mut pkcs8 = wrap(key);
         let bits = public_bits(&algorithm, key, pkcs8.expose())?;
+        if algorithm.curve_oid().is_some() {
+            // The optional members come and go between tools; the same key must always be the same bytes.
+            let key = plain_sec1(key, &bits).map_err(|DerError| KeyError::Malformed)?;
+            pkcs8 = wrap(&key);
+        }
         Ok(Self { pkcs8: Arc::new(pkcs8), public: PublicKey { algorithm, bits } })
     }
 }
@@ -251,6 +258,16 @@ fn sec1_curve(key: &[u8], parameters: Option<&[u8]>) -> Result<String, DerError>
         (None, Some(parameters)) => Reader::new(parameters).oid(),
         (None, None) => Err(DerError),
     }
+}
+
+/// The `ECPrivateKey` without the curve, which PKCS#8 names already, and with the public key.
+fn plain_sec1(key: &[u8], public: &[u8]) -> Result<Zeroizing<Vec<u8>>, DerError> {
+    let mut fields = Reader::new(key).sequence()?;
+    fields.unsigned()?;
+    let scalar = Zeroizing::new(der::octets(fields.value(tag::OCTET_STRING)?));
+    let version = der::small(1);
+    let public = der::tlv(context(1), &der::bits(public));
+    Ok(Zeroizing::new(der::sequence(&[version.as_slice(), scalar.as_slice(), public.as_slice()])))
 }
 
 fn public_bits(algorithm: &KeyAlgorithm, key: &[u8], pkcs8: &[u8]) -> Result<Vec<u8>, KeyError> {

@@ -200,10 +200,8 @@ impl Work<'_, '_> {
             next.revision = previous.revision;
         }
         network::check(&next, &mut self.diagnostics);
-        self.graph.insert(Arc::new(next.clone()));
         next.computed = computed::compute(&self.graph, &next, self.context, &mut self.diagnostics);
         if previous.as_deref() == Some(&next) {
-            self.graph.insert(Arc::new(next));
             return;
         }
         next.revision = self.revision;

@@ -23,7 +23,7 @@ const ROWS: &[(&str, Compute)] = &[
     (kind::IDENTITY, user_assigned_identity),
 ];
 
-/// What a computation sees: the graph with the resource already in it, and the values it had.
+/// What a computation sees: the graph around the resource, and the resource with the values it had.
 struct Task<'t, 'c> {
     graph: &'t Graph,
     resource: &'t Resource,

@@ -12,6 +12,7 @@
 //! *Not* here: sockets, files, the clock, tokens, API matching. Expressions are recognised and refused with
 //! their place.
 
+pub mod cases;
 mod certificate;
 mod compile;
 mod context;

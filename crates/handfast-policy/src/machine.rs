@@ -7,6 +7,9 @@
 pub(crate) mod io;
 pub(crate) mod step;
 
+#[cfg(test)]
+mod tests;
+
 use crate::context::{Context, Response};
 use crate::failure::{Answer, Failure, LastError};
 use crate::plan::{Node, Plan};

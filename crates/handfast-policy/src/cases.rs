@@ -1,0 +1,163 @@
+//! Cases: text files that say which policies and request give which response. They are the crate's own
+//! tests and what `handfast policy test` runs for users; the format is described in `cases/README.md`.
+//!
+//! A case is data only: [`Case::parse`] reads it, [`Case::run`] plays it against the step machine with a
+//! scripted backend, counters and a virtual clock, and reports every expectation that does not hold.
+
+mod compare;
+mod facts;
+mod host;
+mod parse;
+
+#[cfg(test)]
+mod tests;
+
+use crate::certificate::ClientCertificate;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::section::Scope;
+use handfast_core::message::ResponseHead;
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+/// One case file.
+#[derive(Debug, Default)]
+pub struct Case {
+    /// The first line, without `#`.
+    pub title: String,
+    documents: Vec<Document>,
+    fragments: HashMap<String, String>,
+    named_values: HashMap<String, String>,
+    backends: Option<Vec<String>>,
+    facts: facts::Facts,
+    exchanges: Vec<Exchange>,
+    diagnostics: Option<Block>,
+}
+
+#[derive(Debug)]
+struct Document {
+    scope: Scope,
+    format: crate::Format,
+    text: String,
+}
+
+/// One request with what is expected of it.
+#[derive(Debug, Default)]
+struct Exchange {
+    line: usize,
+    after: Duration,
+    request: Block,
+    replies: Vec<Reply>,
+    expectations: Vec<(Expectation, Block)>,
+}
+
+/// What the scripted backend does.
+#[derive(Clone, Debug)]
+enum Reply {
+    Response(Block),
+    Timeout,
+    Refused(String),
+}
+
+/// Which part of the outcome a block describes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expectation {
+    Forward,
+    NoForward,
+    Response,
+    Trace,
+    Variables,
+    LastError,
+    Waits,
+}
+
+/// The lines of a section and where they begin.
+#[derive(Clone, Debug, Default)]
+struct Block {
+    line: usize,
+    text: String,
+}
+
+/// Why a file is not a case.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("line {line}: {message}")]
+pub struct CaseError {
+    /// 1-based line.
+    pub line: usize,
+    /// What was found and what would be accepted.
+    pub message: String,
+}
+
+impl CaseError {
+    /// Stable code.
+    pub fn code(&self) -> &'static str {
+        "InvalidCase"
+    }
+
+    fn new(line: usize, message: impl Into<String>) -> Self {
+        Self { line, message: message.into() }
+    }
+}
+
+/// An expectation that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The line of the expectation in the case file.
+    pub line: usize,
+    /// What was compared.
+    pub what: String,
+    /// The lines that were expected.
+    pub expected: Vec<String>,
+    /// The lines that came.
+    pub actual: Vec<String>,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "  line {}: {}", self.line, self.what)?;
+        let (mut expected, mut actual) = (self.expected.iter().peekable(), self.actual.iter().peekable());
+        while expected.peek().is_some() || actual.peek().is_some() {
+            match (expected.next(), actual.next()) {
+                (Some(one), Some(other)) if one == other => writeln!(f, "      {one}")?,
+                (one, other) => {
+                    if let Some(line) = one {
+                        writeln!(f, "    - {line}")?;
+                    }
+                    if let Some(line) = other {
+                        writeln!(f, "    + {line}")?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Case {
+    /// Reads a case file.
+    pub fn parse(text: &str) -> Result<Self, CaseError> {
+        parse::parse(text)
+    }
+
+    /// Plays the case; an empty list means that everything is as expected.
+    pub fn run(&self) -> Result<Vec<Mismatch>, CaseError> {
+        host::run(self)
+    }
+}
+
+/// What the host of a case is told about the request besides its text.
+struct Setup {
+    context: Context,
+    certificate: Option<ClientCertificate>,
+    rejection: Option<Failure>,
+}
+
+/// What a request came to.
+struct Outcome {
+    forwards: Vec<compare::Forwarded>,
+    waits: Vec<Duration>,
+    context: Context,
+    response: ResponseHead,
+    body: Vec<u8>,
+}

@@ -1,0 +1,190 @@
+//! What a case says about the surroundings of its requests: addresses, identities, the client certificate.
+
+use super::{Block, CaseError, Setup};
+use crate::certificate::{ClientCertificate, Revocation, Trust};
+use crate::context::{
+    ApiIdentity, Context, Example, OperationIdentity, ProductIdentity, SubscriptionIdentity,
+};
+use crate::failure::Failure;
+use handfast_core::UnixTime;
+use std::sync::Arc;
+
+/// The clock of a case at its first request, 2026-01-01T00:00:00Z.
+pub(super) const START: UnixTime = UnixTime(1_767_225_600);
+/// The request id, and so the activity id of 500 bodies, unless the case names one.
+const REQUEST_ID: &str = "11111111-2222-3333-4444-555555555555";
+
+/// Settings of the `context`, `certificate` and `example` sections.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    context: Vec<(usize, String, String)>,
+    certificate: Option<ClientCertificate>,
+    examples: Vec<Example>,
+    /// Keys of which no permit is free.
+    pub(super) permits_taken: Vec<String>,
+    pub(super) preflight: bool,
+}
+
+impl Facts {
+    pub(super) fn context(&mut self, block: &Block) -> Result<(), CaseError> {
+        for (line, name, value) in pairs(block)? {
+            match name.as_str() {
+                "permits-taken" => self.permits_taken.push(value),
+                "preflight" => self.preflight = value == "yes",
+                _ => self.context.push((line, name, value)),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn example(&mut self, header: &str, block: &Block) -> Result<(), CaseError> {
+        let parsed = header.split_once(' ').and_then(|(status, kind)| Some((status.parse().ok()?, kind)));
+        let Some((status, kind)) = parsed else {
+            return Err(CaseError::new(
+                block.line,
+                format!("unknown '{header}'; expected STATUS CONTENT-TYPE"),
+            ));
+        };
+        let body = block.text.clone().into();
+        self.examples.push(Example { status, content_type: kind.trim().to_owned(), body });
+        Ok(())
+    }
+
+    pub(super) fn certificate(&mut self, block: &Block) -> Result<(), CaseError> {
+        let mut certificate = ClientCertificate {
+            not_before: START.minus(DAY),
+            not_after: START.plus(DAY),
+            trust: Trust::Trusted,
+            revocation: Revocation::Good,
+            ..ClientCertificate::default()
+        };
+        for (line, name, value) in pairs(block)? {
+            match name.as_str() {
+                "thumbprint" => certificate.thumbprint = value,
+                "subject" => certificate.subject = value,
+                "issuer" => certificate.issuer = value,
+                "serial" => certificate.serial = value,
+                "common-name" => certificate.common_name = Some(value),
+                "dns-name" => certificate.dns_names.push(value),
+                "issuer-thumbprint" => certificate.issuer_thumbprint = Some(value),
+                "valid" => certificate.set_validity(&value, line)?,
+                "trust" => certificate.trust = trust(&value, line)?,
+                "revocation" => certificate.revocation = revocation(&value, line)?,
+                _ => return Err(CaseError::new(line, format!("unknown certificate fact '{name}'"))),
+            }
+        }
+        self.certificate = Some(certificate);
+        Ok(())
+    }
+
+    /// A fresh context with everything that the case says.
+    pub(super) fn setup(&self) -> Result<Setup, CaseError> {
+        let mut context = Context { request_id: REQUEST_ID.to_owned(), trace: true, ..Context::default() };
+        context.client_ip = Some(std::net::IpAddr::from([203, 0, 113, 7]));
+        let mut operation = None;
+        let mut rejection = None;
+        for (line, name, value) in &self.context {
+            let value = value.clone();
+            match name.as_str() {
+                "client-ip" if value == "none" => context.client_ip = None,
+                "client-ip" => context.client_ip = Some(parsed(&value, *line)?),
+                "request-id" => context.request_id = value,
+                "api" => context.api = Some(Arc::new(ApiIdentity { id: value, ..ApiIdentity::default() })),
+                "operation" => operation = Some(value),
+                "product" => {
+                    context.product =
+                        Some(Arc::new(ProductIdentity { id: value, ..ProductIdentity::default() }));
+                }
+                "subscription" => {
+                    let subscription = SubscriptionIdentity { id: value, ..SubscriptionIdentity::default() };
+                    context.subscription = Some(Arc::new(subscription));
+                }
+                "parameter" => {
+                    let (name, value) = value.split_once('=').unwrap_or((&value, ""));
+                    context.matched_parameters.push((name.trim().to_owned(), value.trim().to_owned()));
+                }
+                "template-query" => context.template_query_names.push(value),
+                "reject" => rejection = Some(rejected(&value, *line)?),
+                _ => return Err(CaseError::new(*line, format!("unknown context fact '{name}'"))),
+            }
+        }
+        if operation.is_some() || !self.examples.is_empty() {
+            let id = operation.unwrap_or_default();
+            let examples = self.examples.clone();
+            context.operation = Some(Arc::new(OperationIdentity { id, examples, ..Default::default() }));
+        }
+        Ok(Setup { context, certificate: self.certificate.clone(), rejection })
+    }
+}
+
+const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
+
+impl ClientCertificate {
+    fn set_validity(&mut self, value: &str, line: usize) -> Result<(), CaseError> {
+        match value {
+            "now" => {}
+            "expired" => self.not_after = START.minus(DAY),
+            "not yet" => self.not_before = START.plus(DAY),
+            _ => {
+                return Err(CaseError::new(
+                    line,
+                    format!("unknown '{value}'; expected now, expired or not yet"),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn trust(value: &str, line: usize) -> Result<Trust, CaseError> {
+    match value {
+        "trusted" => Ok(Trust::Trusted),
+        "untrusted" => Ok(Trust::Untrusted),
+        _ => Err(CaseError::new(line, format!("unknown '{value}'; expected trusted or untrusted"))),
+    }
+}
+
+fn revocation(value: &str, line: usize) -> Result<Revocation, CaseError> {
+    match value {
+        "no pointer" => Ok(Revocation::NoPointer),
+        "unknown" => Ok(Revocation::Unknown),
+        "good" => Ok(Revocation::Good),
+        "revoked" => Ok(Revocation::Revoked),
+        _ => Err(CaseError::new(
+            line,
+            format!("unknown '{value}'; expected no pointer, unknown, good or revoked"),
+        )),
+    }
+}
+
+fn rejected(value: &str, line: usize) -> Result<Failure, CaseError> {
+    const REALM: &str = "https://gateway.test/orders";
+    const HEADER: &str = "Ocp-Apim-Subscription-Key";
+    match value {
+        "operation not found" => Ok(Failure::operation_not_found()),
+        "key missing" => Ok(Failure::subscription_key_missing(REALM, HEADER)),
+        "key invalid" => Ok(Failure::subscription_key_invalid(REALM, HEADER)),
+        _ => {
+            let accepted = "operation not found, key missing or key invalid";
+            Err(CaseError::new(line, format!("unknown '{value}'; expected {accepted}")))
+        }
+    }
+}
+
+fn parsed<T: std::str::FromStr>(value: &str, line: usize) -> Result<T, CaseError> {
+    value.parse().map_err(|_| CaseError::new(line, format!("'{value}' is not a value of this fact")))
+}
+
+/// `name: value` lines with their line numbers.
+pub(super) fn pairs(block: &Block) -> Result<Vec<(usize, String, String)>, CaseError> {
+    let lines = block.text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(index, text)| {
+            let line = block.line + index + 1;
+            let (name, value) = text
+                .split_once(':')
+                .ok_or_else(|| CaseError::new(line, format!("expected 'name: value', found '{text}'")))?;
+            Ok((line, name.trim().to_owned(), value.trim().to_owned()))
+        })
+        .collect()
+}

@@ -1,0 +1,219 @@
+//! The host of a case: scripted backend, in-memory counters, a clock that moves when the machine sleeps.
+
+use super::compare::{self, Forwarded};
+use super::facts::START;
+use super::{Block, Case, CaseError, Exchange, Mismatch, Outcome, Reply, Setup};
+use crate::compile::{CompileOptions, FragmentSource, compile};
+use crate::context::{Body, Context};
+use crate::machine::Machine;
+use crate::machine::io::{CountRequest, Counted, ForwardFailure, Input, Output, Permit, Side};
+use crate::plan::{Plan, ScopedDocument, compile_effective};
+use crate::reader::Format;
+use bytes::Bytes;
+use handfast_core::message::{Method, RequestHead, ResponseHead, standard_reason};
+use handfast_core::{Diagnostic, UnixTime};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The most outputs of one request; a plan that asks for more does not end.
+const STEPS_MAX: usize = 10_000;
+
+pub(super) fn run(case: &Case) -> Result<Vec<Mismatch>, CaseError> {
+    let (mut documents, mut diagnostics) = (Vec::new(), Vec::new());
+    for document in &case.documents {
+        let fragment = |id: &str| {
+            let text = case.fragments.get(id)?.clone();
+            Some(FragmentSource { text, format: Format::RawXml })
+        };
+        let options = CompileOptions {
+            named_value: &|name| case.named_values.get(name).cloned(),
+            fragment: &fragment,
+            backend_exists: &|id| case.backends.as_ref().is_none_or(|known| known.iter().any(|k| k == id)),
+            ..CompileOptions::new(document.scope, document.format)
+        };
+        let compiled = compile(&document.text, &options);
+        documents.extend(compiled.document);
+        diagnostics.extend(compiled.diagnostics);
+    }
+    let mut mismatches = compare::diagnostics(case.diagnostics.as_ref(), &diagnostics);
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        return Ok(mismatches);
+    }
+    documents.sort_by_key(|document: &Arc<ScopedDocument>| std::cmp::Reverse(document.scope()));
+    let plan = Arc::new(compile_effective(&documents));
+    let mut world = World { now: START, counters: HashMap::new(), case };
+    for exchange in &case.exchanges {
+        world.now = world.now.plus(exchange.after);
+        let outcome = world.exchange(&plan, exchange)?;
+        mismatches.extend(compare::exchange(exchange, &outcome));
+    }
+    Ok(mismatches)
+}
+
+struct World<'c> {
+    now: UnixTime,
+    /// End of the window and calls in it, by key.
+    counters: HashMap<String, (UnixTime, u32)>,
+    case: &'c Case,
+}
+
+impl World<'_> {
+    fn exchange(&mut self, plan: &Arc<Plan>, exchange: &Exchange) -> Result<Outcome, CaseError> {
+        let Setup { mut context, certificate, rejection } = self.case.facts.setup()?;
+        context.certificate = certificate.map(Arc::new);
+        let sent = request(&exchange.request, &mut context)?;
+        let begin = match rejection {
+            Some(failure) => Input::Reject(Box::new(failure)),
+            None if self.case.facts.preflight => Input::Preflight,
+            None => Input::Start,
+        };
+        let mut machine = Machine::new(Arc::clone(plan), context);
+        let (mut forwards, mut waits, mut received) = (Vec::new(), Vec::new(), Bytes::new());
+        let mut replies = exchange.replies.iter();
+        let mut input = begin;
+        for _ in 0..STEPS_MAX {
+            input = match machine.step(input, self.now) {
+                Output::Done(_) => return Ok(outcome(forwards, waits, machine.into_context(), &received)),
+                Output::Forward(forward) => {
+                    forwards.push(Forwarded::new(&forward, machine.context(), &sent));
+                    let (reply, body) = reply(replies.next())?;
+                    received = body;
+                    reply
+                }
+                Output::ReadBody { side: Side::Request, .. } => Input::Body(sent.clone()),
+                Output::ReadBody { side: Side::Response, .. } => Input::Body(received.clone()),
+                Output::Count(count) => Input::Counted(self.count(count)),
+                Output::Acquire { key, .. } => {
+                    let taken = self.case.facts.permits_taken.iter().any(|taken| **taken == *key);
+                    Input::Permit((!taken).then(|| Permit::new(())))
+                }
+                Output::Sleep(time) => {
+                    self.now = self.now.plus(time);
+                    waits.push(time);
+                    Input::Slept
+                }
+            };
+        }
+        Err(CaseError::new(exchange.line, "the request did not end"))
+    }
+
+    /// Fixed windows that begin with their first call.
+    fn count(&mut self, count: CountRequest) -> Counted {
+        let now = self.now;
+        let window = self.counters.entry(count.key).or_insert((now.plus(count.period), 0));
+        if window.0 <= now {
+            *window = (now.plus(count.period), 0);
+        }
+        let after = window.1.saturating_add(count.amount);
+        let allowed = after <= count.limit;
+        if allowed {
+            window.1 = after;
+        }
+        let left = u64::try_from(window.0.0 - now.0).unwrap_or(0);
+        let remaining = count.limit.saturating_sub(window.1);
+        Counted { allowed, remaining, retry_after: Duration::from_secs(left) }
+    }
+}
+
+fn outcome(
+    forwards: Vec<Forwarded>,
+    waits: Vec<Duration>,
+    mut context: Context,
+    received: &Bytes,
+) -> Outcome {
+    let response = context.response.take().unwrap_or_default();
+    let body = match response.body {
+        Body::Replace(bytes) => bytes.to_vec(),
+        Body::Keep => received.to_vec(),
+    };
+    Outcome { forwards, waits, context, response: response.head, body }
+}
+
+fn reply(scripted: Option<&Reply>) -> Result<(Input, Bytes), CaseError> {
+    Ok(match scripted {
+        None => (Input::Response(ResponseHead::new(200)), Bytes::new()),
+        Some(Reply::Timeout) => (Input::ForwardFailed(ForwardFailure::Timeout), Bytes::new()),
+        Some(Reply::Refused(text)) => {
+            (Input::ForwardFailed(ForwardFailure::Connection(text.clone())), Bytes::new())
+        }
+        Some(Reply::Response(block)) => {
+            let (head, body) = response(block)?;
+            (Input::Response(head), body)
+        }
+    })
+}
+
+/// `GET /path`, header lines, an empty line, the body.
+fn request(block: &Block, context: &mut Context) -> Result<Bytes, CaseError> {
+    let (head, body) = split(&block.text);
+    let mut lines = head.lines();
+    let first = lines.next().unwrap_or_default();
+    let mut words = first.split_whitespace();
+    let (method, target) = (words.next().and_then(Method::parse), words.next());
+    let (Some(method), Some(target)) = (method, target) else {
+        return Err(CaseError::new(block.line + 1, "expected 'METHOD /path' after '== request'"));
+    };
+    let mut request = RequestHead { method, authority: "gateway.test".to_owned(), ..RequestHead::default() };
+    request.target.assign(target);
+    for (index, line) in lines.enumerate() {
+        let (name, value) = field(line, block.line + index + 2)?;
+        if name.eq_ignore_ascii_case("Host") {
+            request.authority = value.to_owned();
+        }
+        append(&mut request.fields, name, value, block.line + index + 2)?;
+    }
+    if !request.fields.contains(b"Host") {
+        append(&mut request.fields, "Host", "gateway.test", block.line)?;
+    }
+    context.original_url = format!("https://{}{target}", request.authority);
+    context.request = request;
+    context.request_has_body = body.is_some_and(|body| !body.is_empty());
+    Ok(Bytes::from(body.unwrap_or_default().to_owned()))
+}
+
+/// `200 OK`, header lines, an empty line, the body.
+fn response(block: &Block) -> Result<(ResponseHead, Bytes), CaseError> {
+    let (head, body) = split(&block.text);
+    let mut lines = head.lines();
+    let first = lines.next().unwrap_or_default();
+    let (status, reason) = first.split_once(' ').unwrap_or((first, ""));
+    let Ok(status) = status.parse::<u16>() else {
+        return Err(CaseError::new(block.line + 1, "expected 'STATUS REASON' after '== backend'"));
+    };
+    let mut response = ResponseHead::new(status);
+    if reason != standard_reason(status) {
+        response.reason = reason.to_owned().into();
+    }
+    for (index, line) in lines.enumerate() {
+        let (name, value) = field(line, block.line + index + 2)?;
+        append(&mut response.fields, name, value, block.line + index + 2)?;
+    }
+    Ok((response, Bytes::from(body.unwrap_or_default().to_owned())))
+}
+
+/// Head and body around the first empty line.
+pub(super) fn split(text: &str) -> (&str, Option<&str>) {
+    match text.split_once("\n\n") {
+        Some((head, body)) => (head, Some(body)),
+        None => (text, None),
+    }
+}
+
+fn field(line: &str, number: usize) -> Result<(&str, &str), CaseError> {
+    let (name, value) = line
+        .split_once(':')
+        .ok_or_else(|| CaseError::new(number, format!("expected 'Name: value', found '{line}'")))?;
+    Ok((name.trim(), value.trim()))
+}
+
+fn append(
+    fields: &mut handfast_core::message::Fields,
+    name: &str,
+    value: &str,
+    number: usize,
+) -> Result<(), CaseError> {
+    fields
+        .append(name.as_bytes(), value.as_bytes())
+        .map_err(|error| CaseError::new(number, format!("'{name}': {error}")))
+}

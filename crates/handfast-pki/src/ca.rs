@@ -162,11 +162,17 @@ impl InstanceCa {
     /// Makes a new authority for a domain and what lies below it. `localhost`, its sub-domains and loopback
     /// addresses may always be certified.
     pub fn create(now: UnixTime, domain: &str) -> Result<Self, CaError> {
-        check_dns_name(domain)?;
+        Self::create_for(now, domain, &[domain, "localhost"])
+    }
+
+    /// Makes a new authority, named after `name`, for the given domains and what lies below them. Without any
+    /// domain it may certify every name: the vault's issuer needs that when it serves custom host names.
+    pub fn create_for(now: UnixTime, name: &str, domains: &[&str]) -> Result<Self, CaError> {
+        std::iter::once(&name).chain(domains).try_for_each(|domain| check_dns_name(domain))?;
         let not_before = now.minus(BACKDATE);
         let root_key = PrivateKey::generate(NewKey::P384)?;
         let root = Template {
-            subject: &format!("Handfast root {domain}"),
+            subject: &format!("Handfast root {name}"),
             not_before,
             not_after: now.plus(ROOT_LIFETIME),
             public_key: root_key.public_key(),
@@ -175,11 +181,11 @@ impl InstanceCa {
         .sign(None, &root_key)?;
         let intermediate_key = PrivateKey::generate(NewKey::P256)?;
         let intermediate = Template {
-            subject: &format!("Handfast issuing {domain}"),
+            subject: &format!("Handfast issuing {name}"),
             not_before,
             not_after: now.plus(INTERMEDIATE_LIFETIME),
             public_key: intermediate_key.public_key(),
-            kind: Kind::Intermediate { domains: &[domain, "localhost"] },
+            kind: Kind::Intermediate { domains },
         }
         .sign(Some(&root), &root_key)?;
         Ok(Self { root, root_key: Some(root_key), intermediate, intermediate_key })
@@ -234,11 +240,16 @@ impl InstanceCa {
 
     /// Certificates and keys as one secret text, for the store to seal.
     pub fn to_pem(&self) -> Secret<String> {
-        let mut text = pem::chain_pem(&[self.root.clone(), self.intermediate.clone()]);
-        for key in self.root_key.iter().chain([&self.intermediate_key]) {
-            text.push_str(pem::key_pem(key).expose());
-        }
-        Secret::new(text)
+        let certificates = pem::chain_pem(&[self.root.clone(), self.intermediate.clone()]);
+        let root_key = self.root_key.as_ref().map(pem::key_pem);
+        let intermediate_key = pem::key_pem(&self.intermediate_key);
+        // One allocation, so that no half-written copy of a key stays behind in memory.
+        let parts = [
+            certificates.as_str(),
+            root_key.as_ref().map_or("", |key| key.expose()),
+            intermediate_key.expose(),
+        ];
+        Secret::new(parts.concat())
     }
 
     /// Reads what [`InstanceCa::to_pem`] wrote. The root's key may be missing.

@@ -121,6 +121,28 @@ impl Certificate {
         })))
     }
 
+    /// Reads what a TLS peer presented, leaf first. The leaf must be readable; of the others, those that are not
+    /// cannot be part of a path and are left out.
+    pub fn parse_presented<T: AsRef<[u8]>>(ders: &[T]) -> Result<Vec<Self>, CertificateError> {
+        let Some((leaf, others)) = ders.split_first() else { return Ok(Vec::new()) };
+        let mut chain = vec![Self::parse(leaf.as_ref())?];
+        chain.extend(others.iter().filter_map(|der| Self::parse(der.as_ref()).ok()));
+        Ok(chain)
+    }
+
+    /// Whether `text` is the certificate's thumbprint, SHA-1 or SHA-256, in any way of writing
+    /// (see [`crate::hex::normalise`]).
+    pub fn has_thumbprint(&self, text: &str) -> bool {
+        let digits = hex::normalise(text);
+        digits == self.thumbprint() || digits == self.thumbprint_sha256()
+    }
+
+    /// Whether `text` is the certificate's serial number; leading zeros do not matter.
+    pub fn has_serial(&self, text: &str) -> bool {
+        let (wanted, own) = (hex::normalise(text), self.serial_hex());
+        !wanted.is_empty() && wanted.trim_start_matches('0') == own.trim_start_matches('0')
+    }
+
     /// The certificate's bytes.
     pub fn der(&self) -> &[u8] {
         &self.0.der
@@ -190,6 +212,12 @@ impl Certificate {
     pub fn signature_algorithm(&self) -> String {
         let identifier = Reader::new(self.part(&self.0.signature_algorithm)).sequence();
         identifier.and_then(|mut reader| reader.oid()).unwrap_or_default()
+    }
+
+    /// The signature algorithm's name on Windows, such as `sha256RSA`; the dotted identifier if it has none.
+    pub fn signature_algorithm_name(&self) -> String {
+        let oid = self.signature_algorithm();
+        signature::windows_name(&oid).map_or(oid.clone(), str::to_owned)
     }
 
     /// The last common name of the subject.

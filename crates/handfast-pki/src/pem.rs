@@ -3,7 +3,7 @@
 //!
 //! Read are `CERTIFICATE` (also `X509` and `TRUSTED`), `PKCS7`, the private key labels, and their encrypted
 //! forms; base64 or bare DER without markers too. Text is normalised first (byte order marks, UTF-16, literal
-//! `\n`, indentation, one long line). No error carries a byte of the input: a private key must never
+//! `\n`, percent-encoding, indentation, one long line). No error carries a byte of the input: a private key must never
 //! reach a log through an error text. Emitted is PKCS#8, 64 columns, LF, leaf first.
 
 use crate::certificate::{Certificate, CertificateError};

@@ -61,6 +61,23 @@ pub(crate) fn is_modern(certificate: &Certificate) -> bool {
     }
 }
 
+/// What Windows and .NET call a signature algorithm.
+pub(crate) fn windows_name(oid: &str) -> Option<&'static str> {
+    Some(match oid {
+        "1.2.840.113549.1.1.4" => "md5RSA",
+        "1.2.840.113549.1.1.5" => "sha1RSA",
+        "1.2.840.113549.1.1.10" => "RSASSA-PSS",
+        "1.2.840.113549.1.1.11" => "sha256RSA",
+        "1.2.840.113549.1.1.12" => "sha384RSA",
+        "1.2.840.113549.1.1.13" => "sha512RSA",
+        "1.2.840.10045.4.1" => "sha1ECDSA",
+        "1.2.840.10045.4.3.2" => "sha256ECDSA",
+        "1.2.840.10045.4.3.3" => "sha384ECDSA",
+        "1.2.840.10045.4.3.4" => "sha512ECDSA",
+        _ => return None,
+    })
+}
+
 fn scheme(identifier: &[u8]) -> Result<Scheme, DerError> {
     let mut fields = Reader::new(identifier).sequence()?;
     Ok(match fields.oid()?.as_str() {

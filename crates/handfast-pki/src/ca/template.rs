@@ -80,7 +80,9 @@ impl Template<'_> {
             Kind::Intermediate { domains } => {
                 list.push(authority(Some(0)));
                 list.push(key_usage(&[5, 6]));
-                list.push(name_constraints(domains));
+                if !domains.is_empty() {
+                    list.push(name_constraints(domains));
+                }
             }
             Kind::Leaf(request) => {
                 list.push(extension("2.5.29.19", true, &der::sequence::<Vec<u8>>(&[])));

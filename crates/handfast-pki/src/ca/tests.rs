@@ -69,6 +69,15 @@ fn foreign_names_are_refused_by_the_authority_and_by_its_name_constraints() {
 }
 
 #[test]
+fn an_authority_without_domains_certifies_every_name() {
+    let ca = InstanceCa::create_for(NOW, "any", &[]).unwrap();
+    let credential = ca.issue(NOW, &Request::server("api.contoso.test")).unwrap();
+    assert!(judge(credential.leaf(), credential.chain(), &trust(&ca), Profile::Server, NOW).is_accepted());
+    let odd = ca.issue(NOW, &Request::server("bad name")).map(|_| ()).unwrap_err();
+    assert_eq!(odd.code(), "CaBadName");
+}
+
+#[test]
 fn the_stored_text_gives_the_same_authority_back() {
     let ca = InstanceCa::create(NOW, "handfast.localhost").unwrap();
     let again = InstanceCa::from_pem(ca.to_pem().expose()).unwrap();

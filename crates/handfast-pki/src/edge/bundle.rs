@@ -3,6 +3,7 @@
 use crate::certificate::Certificate;
 use crate::name::Name;
 use crate::pem::{self, PemError};
+use std::collections::HashSet;
 
 /// Largest bundle, in bytes.
 pub const BUNDLE_BYTES_MAX: usize = 25 * 1024;
@@ -72,18 +73,17 @@ impl TrustedClientBundle {
         Self::from_certificates(pem::certificates(data.as_bytes()).map_err(invalid)?)
     }
 
-    /// A bundle of parsed certificates.
-    pub fn from_certificates(certificates: Vec<Certificate>) -> Result<Self, BundleError> {
+    /// A bundle of parsed certificates; a repeated one counts once.
+    pub fn from_certificates(mut certificates: Vec<Certificate>) -> Result<Self, BundleError> {
+        let mut seen = HashSet::new();
+        certificates.retain(|certificate| seen.insert(*certificate.sha256()));
         if !certificates.iter().any(Certificate::is_ca) {
             return Err(BundleError::DoesNotContainAnyCaCertificate);
         }
-        let mut roots: Vec<&Certificate> = certificates
-            .iter()
-            .filter(|certificate| certificate.is_ca() && certificate.is_self_signed())
-            .collect();
-        roots.dedup();
-        if roots.len() != 1 {
-            return Err(BundleError::OnlyOneRootCaAllowed(roots.len()));
+        let is_root = |certificate: &&Certificate| certificate.is_ca() && certificate.is_self_signed();
+        let roots = certificates.iter().filter(is_root).count();
+        if roots != 1 {
+            return Err(BundleError::OnlyOneRootCaAllowed(roots));
         }
         let issuer = longest_chain_end(&certificates).ok_or(BundleError::OnlyOneRootCaAllowed(0))?;
         Ok(Self { certificates, issuer })

@@ -22,21 +22,37 @@ pub(super) fn judge(
     if is_pinned(leaf, trust) {
         return verdict(vec![leaf.clone()], trust, now, vec![Warning::Pinned]);
     }
+    if is_too_large(leaf, presented) {
+        return refused(leaf, trust, now, TrustFailure::TooComplex);
+    }
     let mut search = Search::new(leaf, presented, trust, profile, now);
-    if let Err(failure) = search.admit(leaf, presented) {
-        return refused(leaf, trust, now, failure);
+    let admitted = search.admit(leaf);
+    if let (Err(failure), Profile::Server | Profile::ClientPolicy) = (&admitted, profile) {
+        return refused(leaf, trust, now, failure.clone());
     }
     let mut path = vec![leaf.clone()];
-    match search.extend(&mut path) {
-        Step::Found => verdict(path, trust, now, search.warnings(leaf)),
-        Step::Exhausted | Step::Continue => match search.outdated.take() {
-            Some(path) => verdict(path, trust, now, search.warnings(leaf)),
-            None => {
-                let failure = search.failure.take().unwrap_or(TrustFailure::TooComplex);
-                refused(leaf, trust, now, failure)
-            }
-        },
+    let found = match search.extend(&mut path) {
+        Step::Found => Some(path),
+        Step::Exhausted | Step::Continue => search.outdated.take(),
+    };
+    match (found, admitted) {
+        (Some(path), Ok(())) => verdict(path, trust, now, search.warnings(leaf)),
+        (Some(_), Err(failure)) => refused(leaf, trust, now, failure),
+        (None, admitted) => {
+            let failure = search.failure.take().unwrap_or(TrustFailure::TooComplex);
+            // OpenSSL looks for a path first and only then at the leaf's purpose and extensions.
+            let no_path =
+                matches!(failure, TrustFailure::UnknownIssuer { .. } | TrustFailure::UntrustedRoot { .. });
+            refused(leaf, trust, now, if no_path { failure } else { admitted.err().unwrap_or(failure) })
+        }
     }
+}
+
+/// Whether more was presented than is looked at.
+fn is_too_large(leaf: &Certificate, presented: &[Certificate]) -> bool {
+    let others = presented.iter().filter(|certificate| *certificate != leaf);
+    let bytes: usize = others.clone().map(|certificate| certificate.der().len()).sum();
+    others.count() >= LIMITS.presented || bytes + leaf.der().len() > LIMITS.presented_bytes
 }
 
 fn is_pinned(leaf: &Certificate, trust: &Trust) -> bool {
@@ -119,7 +135,7 @@ impl<'a> Search<'a> {
             .anchors
             .iter()
             .chain(&trust.extra_intermediates)
-            .chain(presented.iter().take(LIMITS.presented))
+            .chain(presented)
             .filter(|certificate| seen.insert(*certificate.sha256()))
             .cloned()
             .collect();
@@ -138,13 +154,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// What concerns the leaf alone, and the size of what was presented.
-    fn admit(&self, leaf: &Certificate, presented: &[Certificate]) -> Result<(), TrustFailure> {
-        let others = presented.iter().filter(|certificate| *certificate != leaf);
-        let bytes: usize = others.clone().map(|certificate| certificate.der().len()).sum();
-        if others.count() >= LIMITS.presented || bytes + leaf.der().len() > LIMITS.presented_bytes {
-            return Err(TrustFailure::TooComplex);
-        }
+    /// What concerns the leaf alone.
+    fn admit(&self, leaf: &Certificate) -> Result<(), TrustFailure> {
         self.check_key(leaf)?;
         self.check_extensions(leaf)?;
         if let Some(purpose) = self.profile.purpose()
@@ -238,9 +249,10 @@ impl<'a> Search<'a> {
         issuer: &Certificate,
         path: &[Certificate],
     ) -> Result<(), TrustFailure> {
+        // The key comes first: a signature by a key that is too short would only look wrong.
+        self.check_key(issuer)?;
         self.check_signature(issued, issuer)?;
         self.check_issuer(issuer, path)?;
-        self.check_key(issuer)?;
         self.check_extensions(issuer)?;
         names::check(issuer, path, self.profile, &mut self.comparisons)?;
         match self.profile.purpose() {
@@ -297,7 +309,7 @@ impl<'a> Search<'a> {
         if may_sign == Some(false) {
             return Err(TrustFailure::KeyUsage { subject: shown(issuer) });
         }
-        if issuer.subject().is_empty() {
+        if issuer.subject().is_empty() && !self.is_anchor(issuer) {
             return Err(TrustFailure::NotCa { subject: String::new() });
         }
         let below = path.iter().skip(1).filter(|member| !member.is_self_issued()).count() as u64;

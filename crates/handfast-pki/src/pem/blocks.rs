@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 /// Most blocks in one input.
 const BLOCKS_MAX: usize = 400;
 const BEGIN: &str = "-----BEGIN ";
+const BEGIN_ENCODED: &str = "-----BEGIN%20";
 const DASHES: &str = "-----";
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -73,7 +74,7 @@ pub fn blocks(input: &[u8]) -> Result<Vec<Block>, PemError> {
         return split(&text);
     }
     let der = decode_base64(&text).ok_or(PemError::NothingFound("PEM block"))?;
-    if der.starts_with(BEGIN.as_bytes()) {
+    if der.windows(BEGIN.len()).any(|window| window == BEGIN.as_bytes()) {
         return split(&normalise(&der)?);
     }
     from_der(&der).map(|block| vec![block]).ok_or(PemError::NothingFound("PEM block"))
@@ -89,6 +90,7 @@ fn normalise(input: &[u8]) -> Result<Zeroizing<String>, PemError> {
         [0, second, ..] if *second != 0 => utf16(input, u16::from_be_bytes)?,
         _ => utf8(input)?,
     };
+    let text = if text.contains(BEGIN_ENCODED) { percent_decoded(&text) } else { text };
     // A literal `\n` never occurs in PEM itself; the longer escapes come first.
     let escaped = text.contains("\\n") || text.contains("\\r");
     if !escaped {
@@ -97,6 +99,29 @@ fn normalise(input: &[u8]) -> Result<Zeroizing<String>, PemError> {
     let once = Zeroizing::new(text.replace("\\r\\n", "\n"));
     let twice = Zeroizing::new(once.replace("\\n", "\n"));
     Ok(Zeroizing::new(twice.replace("\\r", "\n")))
+}
+
+/// Undoes `%HH`; a `+` stays what it is, since base64 needs it.
+fn percent_decoded(text: &str) -> Zeroizing<String> {
+    let mut out = Zeroizing::new(String::with_capacity(text.len()));
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('%') {
+        out.push_str(before);
+        let decoded =
+            after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(u8::is_ascii);
+        match decoded {
+            Some(byte) => {
+                out.push(char::from(byte));
+                rest = after.get(2..).unwrap_or_default();
+            }
+            None => {
+                out.push('%');
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
 }
 
 fn utf8(input: &[u8]) -> Result<Zeroizing<String>, PemError> {

@@ -25,6 +25,8 @@ fn percent_encoding_leaves_only_unreserved_bytes() {
     assert!(encoded.starts_with("-----BEGIN%20CERTIFICATE-----%0AMII"), "{encoded}");
     assert!(encoded.ends_with("%0A-----END%20CERTIFICATE-----%0A"));
     assert!(!encoded.contains(['+', '/', '=']));
+    let again = certificates(encoded.as_bytes()).unwrap();
+    assert_eq!(percent_encoded(&again[0]), encoded, "and is read back");
 }
 
 #[test]

@@ -54,11 +54,33 @@ fn extensions_are_read() {
     assert_eq!(certificate.key_usage(), Some(0b101));
     assert_eq!(certificate.ocsp_urls(), ["http://ocsp.test"]);
     assert_eq!(certificate.crl_urls(), ["http://crl.test/a.crl"]);
+    assert_eq!(certificate.signature_algorithm_name(), "sha256ECDSA");
     assert!(certificate.has_revocation_pointer() && !lab.certificate("leaf").has_revocation_pointer());
     assert_eq!(certificate.not_after().to_string(), "2099-12-31T23:59:59Z");
     assert!(lab.certificate("root").is_self_signed() && !certificate.is_self_signed());
     assert_eq!(certificate.authority_key_id(), None);
     assert_eq!(lab.certificate("leaf").authority_key_id(), lab.certificate("intermediate").subject_key_id());
+}
+
+#[test]
+fn thumbprints_and_serial_numbers_match_however_they_are_written() {
+    let lab = Lab::chain(Kind::P256);
+    let leaf = lab.certificate("leaf");
+    let pasted = format!("\u{200e}{}", printed(&lab, "leaf", "-fingerprint -sha1").to_lowercase());
+    assert!(leaf.has_thumbprint(&pasted));
+    assert!(leaf.has_thumbprint(&printed(&lab, "leaf", "-fingerprint -sha256")));
+    assert!(!leaf.has_thumbprint("") && !leaf.has_serial("") && !leaf.has_serial("00"));
+    assert!(leaf.has_serial(&format!("00 {}", leaf.serial_hex().to_lowercase())));
+}
+
+#[test]
+fn unreadable_intermediates_of_a_peer_are_left_out() {
+    let lab = Lab::chain(Kind::P256);
+    let (leaf, root) = (lab.certificate("leaf"), lab.certificate("root"));
+    let chain = Certificate::parse_presented(&[leaf.der(), b"junk", root.der()]).unwrap();
+    assert_eq!(chain, [leaf.clone(), root]);
+    assert!(Certificate::parse_presented(&[b"junk".as_slice(), leaf.der()]).is_err());
+    assert_eq!(Certificate::parse_presented::<Vec<u8>>(&[]), Ok(Vec::new()));
 }
 
 #[test]

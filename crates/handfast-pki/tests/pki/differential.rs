@@ -64,6 +64,9 @@ fn both_judges_agree_on_every_combination() {
     lab.key("root", Kind::P256);
     let root = lab.issue(Issue { name: "root", issuer: None, extensions: ROOT, ..Issue::default() });
     lab.key("shared", Kind::P256);
+    let crowd: Vec<Certificate> = (0..15)
+        .map(|index| lab.issue(Issue { name: &format!("c{index}"), issuer: None, ..Issue::default() }))
+        .collect();
     let mut differences = Vec::new();
     let mut accepted = 0;
     for (issuer, extensions, dates) in INTERMEDIATES.iter().copied() {
@@ -76,6 +79,8 @@ fn both_judges_agree_on_every_combination() {
             let presented = std::slice::from_ref(&intermediate);
             let (ours, theirs) =
                 (by_us(&leaf_certificate, presented, &root), by_webpki(&leaf_certificate, presented, &root));
+            let crowded: Vec<Certificate> = crowd.iter().chain(presented).cloned().collect();
+            assert_eq!(by_us(&leaf_certificate, &crowded, &root), ours, "{issuer} {leaf} in a crowd");
             accepted += usize::from(ours);
             if ours != theirs {
                 differences.push(format!("{issuer} {leaf}: ours {ours}, theirs {theirs}"));

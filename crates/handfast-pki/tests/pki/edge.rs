@@ -83,6 +83,9 @@ fn verdicts_without_the_issuer_check_and_with_another_root() {
     assert_eq!(verdict(&lab, &["valid"], &other), "FAILED:unable to verify the first certificate");
     assert_eq!(verdict(&lab, &["valid", "A"], &other), "FAILED:unable to get local issuer certificate");
     assert_eq!(verdict(&lab, &["valid", "A", "R"], &other), self_signed);
+    let first = "FAILED:unable to verify the first certificate";
+    assert_eq!(verdict(&lab, &["server-only"], &other), first, "no path comes before a wrong purpose");
+    assert_eq!(verdict(&lab, &["expired"], &other), first, "and before the dates");
     let nothing = ClientProfile::new(&[], true, 0);
     assert_eq!(
         verdict(&lab, &["valid", "A", "R"], &nothing),
@@ -121,6 +124,8 @@ fn bundles_are_read_as_pem_or_base64_and_refused_with_azures_codes() {
     assert_eq!(issuer(&lab.bundle(&["R", "B", "A"])), Ok("CN=B".into()), "the first of equally long chains");
     assert_eq!(issuer(&lab.bundle(&["R", "A", "valid"])), Ok("CN=A".into()), "leaves do not count");
     assert_eq!(issuer(&lab.bundle(&["R"])), Ok("CN=R".into()));
+    assert_eq!(issuer(&lab.bundle(&["R", "A", "R"])), Ok("CN=A".into()), "the same root twice is one root");
+    assert_eq!(issuer(&STANDARD.encode(format!("comment\n{pem}"))), Ok("CN=A".into()));
     lab.issue(Issue { name: "S", issuer: None, extensions: ROOT, ..Issue::default() });
     let code = |data: &str| TrustedClientBundle::parse(data).map(|_| ()).unwrap_err().code();
     let prefix = "ApplicationGatewayTrustedClientCertificate";

@@ -24,8 +24,15 @@ fn every_kind_of_key_is_read_modern_and_legacy() {
             );
             assert_eq!(imported.root, Some(lab.certificate("root")));
             assert!(imported.credential.usable_for_tls());
+            assert_rustls_takes(&imported.credential);
         }
     }
+}
+
+fn assert_rustls_takes(credential: &Credential) {
+    let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&credential.key_pki_types()).unwrap();
+    let certified = rustls::sign::CertifiedKey::new(credential.chain_pki_types(), key);
+    assert_eq!(certified.keys_match(), Ok(()));
 }
 
 #[test]

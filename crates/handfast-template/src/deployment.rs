@@ -7,6 +7,7 @@
 //! | [`Step::Put`]: resources whose dependencies are deployed, in any order or at once | [`Deployment::deployed`] for each |
 //! | [`Step::Get`]: the state of a resource outside of the template | [`Deployment::found`] |
 //! | [`Step::Action`]: a `list…` action | [`Deployment::acted`] |
+//! | [`Step::Secret`]: a vault secret for a nested deployment | [`Deployment::revealed`] |
 //! | [`Step::Done`], [`Step::Failed`] | – |
 //!
 //! An expression that needs an answer is evaluated again when the answer is there; evaluation has no
@@ -16,10 +17,10 @@ use crate::evaluate::{Environment, Frame, Phase};
 use crate::expand::{Instance, expand};
 use crate::fault::{Evaluated, Fault, Need, Stop, fault};
 use crate::function::bool_of;
-use crate::parameter::{Parameters, check, is_secure, object};
+use crate::parameter::{Parameters, VaultReference, check, is_secure, object};
 use crate::scope::Scope;
 use crate::template::{Template, member};
-use handfast_core::Diagnostic;
+use handfast_core::{Diagnostic, Secret};
 use handfast_model::ResourceId;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -66,6 +67,8 @@ pub enum Step {
         /// The request body, or null.
         body: Value,
     },
+    /// Read a secret, with the deployer's right to use the vault for deployments.
+    Secret(VaultReference),
     /// Answers to earlier steps are missing.
     Wait,
     /// All resources are deployed.
@@ -118,6 +121,7 @@ pub struct Deployment {
     /// Effective documents by id; `None` for what the host does not have.
     documents: HashMap<ResourceId, Option<Value>>,
     actions: HashMap<String, Result<Value, String>>,
+    secrets: HashMap<VaultReference, Result<Secret<String>, String>>,
     child: Option<(usize, Box<Deployment>)>,
     written: Vec<ResourceId>,
     diagnostics: Vec<Diagnostic>,
@@ -131,11 +135,19 @@ enum Attempt<T> {
 }
 
 impl Deployment {
-    /// Checks parameters, evaluates conditions, loops and ids, and draws the dependency graph.
+    /// Checks parameters, evaluates conditions, loops and ids, and draws the dependency graph. Vault
+    /// references among the parameters must be resolved before.
     pub fn new(template: &Template, parameters: Parameters, scope: Scope) -> Result<Self, Vec<Diagnostic>> {
         let unknown = parameters.undeclared(template);
         if !unknown.is_empty() {
             return Err(unknown);
+        }
+        if let Some((name, reference)) = parameters.vault_references().next() {
+            let message = format!(
+                "parameter \"{name}\" refers to secret \"{}\", which is not resolved yet",
+                reference.secret
+            );
+            return Err(vec![Diagnostic::error("KeyVaultParameterReferenceNotFound", message)]);
         }
         Self::of_frame(Frame::new(template.clone(), parameters, scope), 0)
     }
@@ -159,6 +171,7 @@ impl Deployment {
             states,
             documents: HashMap::new(),
             actions: HashMap::new(),
+            secrets: HashMap::new(),
             child: None,
             written: Vec::new(),
             diagnostics: Vec::new(),
@@ -358,6 +371,14 @@ impl Deployment {
         self.actions.insert(runtime::action_key(id, name, body), result);
     }
 
+    /// Answers [`Step::Secret`].
+    pub fn revealed(&mut self, reference: &VaultReference, result: Result<Secret<String>, Vec<Diagnostic>>) {
+        if let Some((_, child)) = &mut self.child {
+            return child.revealed(reference, result);
+        }
+        self.secrets.insert(reference.clone(), result.map_err(first_message));
+    }
+
     fn finish(&mut self) -> Step {
         if !self.diagnostics.is_empty() {
             return Step::Failed(self.diagnostics.clone());
@@ -437,8 +458,13 @@ fn in_member(stop: Stop, member: &str) -> Stop {
 fn step_of(need: Need) -> Step {
     match need {
         Need::Get { id, api_version } => Step::Get { id, api_version },
+        Need::Secret(reference) => Step::Secret(reference),
         Need::Action { id, name, api_version, body } => Step::Action { id, name, api_version, body },
     }
+}
+
+fn first_message(diagnostics: Vec<Diagnostic>) -> String {
+    diagnostics.into_iter().next().map_or_else(String::new, |first| first.message)
 }
 
 fn check_parameters(frame: &Frame) -> Vec<Diagnostic> {
@@ -464,6 +490,8 @@ pub trait Host {
     fn put(&mut self, resources: Vec<Put>) -> Vec<Result<Value, Vec<Diagnostic>>>;
     /// The effective document of a resource.
     fn get(&mut self, id: &ResourceId, api_version: &str) -> Option<Value>;
+    /// A secret of a vault.
+    fn secret(&mut self, reference: &VaultReference) -> Result<Secret<String>, Vec<Diagnostic>>;
     /// The answer of a `list…` action.
     fn action(
         &mut self,
@@ -481,6 +509,12 @@ pub fn deploy(
     scope: Scope,
     host: &mut dyn Host,
 ) -> Result<Outcome, Vec<Diagnostic>> {
+    let mut parameters = parameters;
+    let references: Vec<_> = parameters.vault_references().map(|(n, r)| (n.to_owned(), r.clone())).collect();
+    for (name, reference) in references {
+        let secret = host.secret(&reference)?;
+        parameters.resolve(&name, secret.expose().as_str().into());
+    }
     let mut deployment = Deployment::new(template, parameters, scope)?;
     loop {
         match deployment.step() {
@@ -504,6 +538,10 @@ pub fn deploy(
             Step::Action { id, name, api_version, body } => {
                 let result = host.action(&id, &name, &api_version, &body);
                 deployment.acted(&id, &name, &body, result);
+            }
+            Step::Secret(reference) => {
+                let result = host.secret(&reference);
+                deployment.revealed(&reference, result);
             }
             Step::Wait => {
                 return Err(vec![Diagnostic::error("InternalError", "a deployment step was not answered")]);

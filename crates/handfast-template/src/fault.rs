@@ -1,5 +1,6 @@
 //! Why an expression has no value: it is wrong, or it waits for something that only the host can answer.
 
+use crate::parameter::VaultReference;
 use handfast_core::{Diagnostic, Place};
 use handfast_model::ResourceId;
 use serde_json::Value;
@@ -19,6 +20,8 @@ pub(crate) struct Fault {
 pub(crate) enum Need {
     /// The current state of a resource outside of the template.
     Get { id: ResourceId, api_version: String },
+    /// A secret of a vault, for a parameter of a nested deployment.
+    Secret(VaultReference),
     /// The answer of a `list…` action.
     Action { id: ResourceId, name: String, api_version: String, body: Value },
 }

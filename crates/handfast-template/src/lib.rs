@@ -24,6 +24,6 @@ mod template;
 pub use deployment::{Deployment, Host, Outcome, Planned, Put, Step, deploy};
 pub use function::{FunctionEntry, functions};
 pub use json::{SyntaxError, parse_json};
-pub use parameter::Parameters;
+pub use parameter::{Parameters, VaultReference};
 pub use scope::Scope;
 pub use template::Template;

@@ -5,13 +5,35 @@ use crate::fault::{Fault, INVALID_TEMPLATE, did_you_mean};
 use crate::json::parse_json;
 use crate::template::{Template, member};
 use handfast_core::{Diagnostic, Place};
+use handfast_model::ResourceId;
 use serde_json::{Map, Value};
 
 /// Given parameter values. Never printed: they may be secrets.
 #[derive(Clone, Default)]
 pub struct Parameters {
     values: Vec<(String, Value)>,
+    references: Vec<(String, VaultReference)>,
     file: String,
+}
+
+/// A secret of a vault that stands for a parameter value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct VaultReference {
+    /// The vault.
+    pub vault: ResourceId,
+    /// Name of the secret.
+    pub secret: String,
+    /// Its version; the current one if absent.
+    pub version: Option<String>,
+}
+
+impl VaultReference {
+    fn read(value: &Value) -> Option<Self> {
+        let vault = ResourceId::parse(member(member(value, "keyVault")?, "id")?.as_str()?).ok()?;
+        let secret = member(value, "secretName")?.as_str()?.to_owned();
+        let version = member(value, "secretVersion").and_then(Value::as_str).map(str::to_owned);
+        Some(Self { vault, secret, version })
+    }
 }
 
 impl Parameters {
@@ -29,6 +51,7 @@ impl Parameters {
 
     fn set(&mut self, name: String, value: Value) {
         self.values.retain(|(known, _)| !known.eq_ignore_ascii_case(&name));
+        self.references.retain(|(known, _)| !known.eq_ignore_ascii_case(&name));
         self.values.push((name, value));
     }
 
@@ -51,7 +74,7 @@ impl Parameters {
             Some(section) if enveloped || document.as_object().is_some_and(|map| map.len() == 1) => section,
             _ => document,
         };
-        let mut parameters = Self { values: Vec::new(), file: file.to_owned() };
+        let mut parameters = Self { file: file.to_owned(), ..Self::default() };
         let mut diagnostics = Vec::new();
         let Some(section) = section.as_object() else {
             let place = Place::json("parameters").in_file(file);
@@ -63,12 +86,11 @@ impl Parameters {
             let given = |key| entry.as_object().and_then(|map| map.get(key)).filter(|value| !value.is_null());
             if let Some(value) = given("value") {
                 parameters.set(name.clone(), value.clone());
-            } else if given("reference").is_some() {
-                let message = format!(
-                    "parameter \"{name}\" is a vault reference, which the host must resolve to a value first"
-                );
-                let place = Place::json(format!("parameters.{name}")).in_file(file);
-                diagnostics.push(Diagnostic::error("KeyVaultParameterReferenceNotFound", message).at(place));
+            } else if let Some(reference) = given("reference") {
+                match VaultReference::read(reference) {
+                    Some(reference) => parameters.references.push((name.clone(), reference)),
+                    None => diagnostics.push(malformed_reference(name, file)),
+                }
             } else if entry.as_object().is_some_and(|map| map.contains_key("value")) {
                 parameters.set(name.clone(), Value::Null);
             } else {
@@ -95,6 +117,16 @@ impl Parameters {
         Ok(())
     }
 
+    /// Parameters that are references to vault secrets, to be resolved before the deployment starts.
+    pub fn vault_references(&self) -> impl Iterator<Item = (&str, &VaultReference)> {
+        self.references.iter().map(|(name, reference)| (name.as_str(), reference))
+    }
+
+    /// Puts the secret in the place of a reference, or any value in any place.
+    pub fn resolve(&mut self, name: &str, value: Value) {
+        self.set(name.to_owned(), value);
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         self.values.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
@@ -103,7 +135,9 @@ impl Parameters {
     pub(crate) fn undeclared(&self, template: &Template) -> Vec<Diagnostic> {
         let names: Vec<&str> = template.parameters().map(|(name, _)| name).collect();
         let is_unknown = |name: &str| !names.iter().any(|known| known.eq_ignore_ascii_case(name));
-        let unknown = self.values.iter().map(|(name, _)| name).filter(|name| is_unknown(name));
+        let given =
+            self.values.iter().map(|(name, _)| name).chain(self.references.iter().map(|(name, _)| name));
+        let unknown = given.filter(|name| is_unknown(name));
         let diagnostic = |name: &String| {
             let message = format!("parameter \"{name}\" is not declared by the template");
             let mut found = Diagnostic::error(INVALID_TEMPLATE, message);
@@ -120,6 +154,13 @@ impl std::fmt::Debug for Parameters {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.values.iter().map(|(name, _)| name)).finish()
     }
+}
+
+fn malformed_reference(name: &str, file: &str) -> Diagnostic {
+    let message = format!("the vault reference of parameter \"{name}\" is incomplete");
+    let help = "\"keyVault.id\" and \"secretName\" are needed";
+    let place = Place::json(format!("parameters.{name}.reference")).in_file(file);
+    Diagnostic::error("KeyVaultParameterReferenceNotFound", message).at(place).help(help)
 }
 
 /// Whether the declared type is one whose values are never shown.

@@ -1,8 +1,8 @@
 //! A template of the whole chain, deployed into a graph: what a user of `up` gets, without the binary.
 
-use handfast_core::Diagnostic;
+use handfast_core::{Diagnostic, Secret};
 use handfast_model::{Command, Context, Graph, Material, ResourceId, Settings, apply};
-use handfast_template::{Host, Parameters, Put, Scope, Template, deploy};
+use handfast_template::{Host, Parameters, Put, Scope, Template, VaultReference, deploy};
 use serde_json::{Value, json};
 
 /// The graph as a host of deployments.
@@ -40,6 +40,10 @@ impl Host for Model {
         self.graph.get(id).map(|resource| resource.effective())
     }
 
+    fn secret(&mut self, reference: &VaultReference) -> Result<Secret<String>, Vec<Diagnostic>> {
+        panic!("the template names no vault secret, but \"{}\" was asked for", reference.secret)
+    }
+
     fn action(&mut self, id: &ResourceId, name: &str, _: &str, _: &Value) -> Result<Value, Vec<Diagnostic>> {
         assert_eq!(name, "listSecrets");
         let resource = self.graph.get(id).expect("resource was deployed");
@@ -49,7 +53,8 @@ impl Host for Model {
 }
 
 fn run(model: &mut Model) -> handfast_template::Outcome {
-    let template = Template::parse(include_str!("data/chain.json"), "chain.json").expect("template is well formed");
+    let template =
+        Template::parse(include_str!("data/chain.json"), "chain.json").expect("template is well formed");
     let parameters = Parameters::new().with("edgeCertificate", "UEZY").with("baseName", "shop");
     deploy(&template, parameters, Scope::group("s", "g"), model).expect("template deploys")
 }
@@ -67,8 +72,14 @@ fn a_template_of_the_whole_chain_deploys_and_sees_allocated_addresses() {
     let edge = ResourceId::parse(output("edgeId").as_str().expect("id is text")).expect("id is well formed");
     let edge = model.graph.get(&edge).expect("edge was deployed");
     let seen = edge.effective();
-    assert_eq!(seen["properties"]["backendAddressPools"][0]["properties"]["backendAddresses"][0]["ipAddress"], "10.10.1.4");
-    assert_eq!(seen["properties"]["frontendIPConfigurations"][1]["properties"]["privateIPAddress"], "10.10.0.4");
+    assert_eq!(
+        seen["properties"]["backendAddressPools"][0]["properties"]["backendAddresses"][0]["ipAddress"],
+        "10.10.1.4"
+    );
+    assert_eq!(
+        seen["properties"]["frontendIPConfigurations"][1]["properties"]["privateIPAddress"],
+        "10.10.0.4"
+    );
     assert!(!edge.document.to_string().contains("UEZY"));
     // vnet and address; service; its children; policies; the edge in its module.
     assert_eq!(model.levels, [2, 1, 4, 2, 1]);

@@ -7,7 +7,7 @@
 use super::{Attempt, Deployment, NESTING_MAX, State, Step, unsupported};
 use crate::evaluate::{Environment, Frame, Phase};
 use crate::expand::Instance;
-use crate::fault::{Evaluated, fault};
+use crate::fault::{Evaluated, Need, Stop, fault};
 use crate::parameter::Parameters;
 use crate::scope::Scope;
 use crate::template::{Template, member};
@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 /// The parts of a nested deployment that depend on nothing but its parent.
 struct Prepared {
     template: Value,
-    parameters: Value,
+    parameters: Parameters,
     outer: bool,
     location: Option<String>,
 }
@@ -83,8 +83,8 @@ impl Deployment {
             .with_runtime(&runtime)
             .with_loop(instance.copy.as_ref());
         let parameters = match member(properties, "parameters") {
-            Some(parameters) => environment.value(parameters)?,
-            None => json!({}),
+            Some(parameters) => self.revealed_parameters(&environment.value(parameters)?)?,
+            None => Parameters::new(),
         };
         let options =
             member(properties, "expressionEvaluationOptions").and_then(|options| member(options, "scope"));
@@ -102,6 +102,24 @@ impl Deployment {
         })
     }
 
+    /// Parameters with their vault references resolved.
+    fn revealed_parameters(&self, parameters: &Value) -> Evaluated<Parameters> {
+        let file = self.frame.template.file();
+        let Ok(mut given) = Parameters::from_value(parameters, file) else {
+            return fault("the parameters of the nested deployment are malformed");
+        };
+        let references: Vec<_> =
+            given.vault_references().map(|(name, r)| (name.to_owned(), r.clone())).collect();
+        for (name, reference) in references {
+            match self.secrets.get(&reference) {
+                Some(Ok(secret)) => given.resolve(&name, secret.expose().as_str().into()),
+                Some(Err(message)) => return fault(format!("secret of parameter \"{name}\": {message}")),
+                None => return Err(Stop::Need(Box::new(Need::Secret(reference)))),
+            }
+        }
+        Ok(given)
+    }
+
     fn child_of(&self, index: usize, prepared: Prepared) -> Result<Deployment, Vec<Diagnostic>> {
         let Some(instance) = self.instances.get(index) else { return Err(Vec::new()) };
         let file = self.frame.template.file();
@@ -110,7 +128,7 @@ impl Deployment {
         let target = self.nested_scope(instance, prepared.location);
         if !prepared.outer {
             let template = Template::from_value(prepared.template, &inner_file)?;
-            let given = Parameters::from_value(&prepared.parameters, &inner_file)?;
+            let given = prepared.parameters;
             let unknown = given.undeclared(&template);
             if !unknown.is_empty() {
                 return Err(unknown);

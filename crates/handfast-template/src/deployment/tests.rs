@@ -30,6 +30,16 @@ impl Host for Store {
         self.documents.get(id).cloned()
     }
 
+    fn secret(&mut self, reference: &VaultReference) -> Result<Secret<String>, Vec<Diagnostic>> {
+        self.asked.push(format!("secret {}", reference.secret));
+        match reference.secret.as_str() {
+            "missing" => {
+                Err(vec![Diagnostic::error("KeyVaultParameterReferenceSecretNotFound", "no such secret")])
+            }
+            name => Ok(Secret::from(format!("value of {name}"))),
+        }
+    }
+
     fn action(&mut self, id: &ResourceId, name: &str, _: &str, _: &Value) -> Result<Value, Vec<Diagnostic>> {
         self.asked.push(format!("{name} {}", id.name()));
         Ok(json!({ "primaryKey": format!("key of {}", id.name()) }))
@@ -204,6 +214,31 @@ fn nested_deployments_run_with_inner_scope() {
         ]
     );
     assert_eq!(outcome.outputs["out"]["value"], "g");
+}
+
+#[test]
+fn vault_references_are_resolved_for_parameters_at_every_level() {
+    let vault = "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v";
+    let reference = |name: &str| json!({ "reference": { "keyVault": { "id": vault }, "secretName": name } });
+    let template = json!({
+        "parameters": { "top": { "type": "securestring" }, "name": { "type": "string" } },
+        "resources": [{ "type": "Microsoft.Resources/deployments", "apiVersion": "2022-09-01", "name": "d",
+            "properties": { "mode": "Incremental", "expressionEvaluationOptions": { "scope": "inner" },
+                "parameters": { "inner": reference("[parameters('name')]") },
+                "template": { "parameters": { "inner": { "type": "securestring" } }, "resources": [],
+                    "outputs": { "o": { "type": "string", "value": "[parameters('inner')]" } } } } }],
+        "outputs": { "both": { "type": "string", "value": "[concat(parameters('top'), ', ', reference('d').outputs.o.value)]" } }
+    });
+    let given = |name: &str| {
+        Parameters::from_value(&json!({ "top": reference("a"), "name": { "value": name } }), "").unwrap()
+    };
+    let mut store = Store::default();
+    let outcome = run(template.clone(), given("b"), &mut store).unwrap();
+    assert_eq!(outcome.outputs["both"]["value"], "value of a, value of b");
+    assert_eq!(store.asked, ["secret a", "secret b"]);
+    let failed = messages(run(template, given("missing"), &mut store));
+    assert_eq!(failed, ["main.json: resources[0]: secret of parameter \"inner\": no such secret"]);
+    assert!(Parameters::from_value(&json!({ "p": { "reference": { "secretName": "a" } } }), "").is_err());
 }
 
 #[test]

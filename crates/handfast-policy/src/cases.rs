@@ -65,6 +65,7 @@ enum Reply {
 enum Expectation {
     Forward,
     NoForward,
+    Sent,
     Response,
     Trace,
     Variables,
@@ -156,6 +157,7 @@ struct Setup {
 /// What a request came to.
 struct Outcome {
     forwards: Vec<compare::Forwarded>,
+    sends: Vec<String>,
     waits: Vec<Duration>,
     context: Context,
     response: ResponseHead,

@@ -166,12 +166,16 @@ pub struct SubscriptionIdentity {
 pub struct Variables(Vec<(Arc<str>, Variable)>);
 
 /// The value of a variable.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Variable {
     /// A string.
     Text(Arc<str>),
     /// An integer.
     Integer(i64),
+    /// A response of `send-request`.
+    Response(Arc<Response>),
+    /// Nothing, under a name that exists.
+    Null,
 }
 
 impl Variables {

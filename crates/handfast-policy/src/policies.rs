@@ -20,6 +20,7 @@ mod read;
 mod retry;
 mod return_response;
 mod rewrite_uri;
+mod send_request;
 mod set_backend_service;
 mod set_body;
 mod set_header;
@@ -59,6 +60,8 @@ static ALL: &[&Policy] = &[
     &retry::POLICY,
     &return_response::POLICY,
     &rewrite_uri::POLICY,
+    &send_request::ONE_WAY,
+    &send_request::POLICY,
     &set_backend_service::POLICY,
     &set_body::POLICY,
     &set_header::POLICY,

@@ -4,7 +4,7 @@
 use super::host::split;
 use super::{Block, Exchange, Expectation, Mismatch, Outcome};
 use crate::context::{Body, CertificateSelection, Context, Variable};
-use crate::machine::io::{BackendVersion, ForwardRequest};
+use crate::machine::io::{BackendVersion, ForwardRequest, SendRequest};
 use bytes::Bytes;
 use handfast_core::message::Fields;
 use handfast_core::{Diagnostic, Place};
@@ -64,10 +64,30 @@ impl Forwarded {
     }
 }
 
+/// A request of the document's own, every header line of it.
+pub(super) fn sent_text(request: &SendRequest) -> String {
+    let mut text =
+        format!("{} {}\n@timeout-ms {}\n", request.method, request.url, request.timeout.as_millis());
+    if let Some(certificate) = &request.certificate {
+        text.push_str(&match certificate {
+            CertificateSelection::Thumbprint(thumbprint) => format!("@certificate thumbprint {thumbprint}\n"),
+            CertificateSelection::Id(id) => format!("@certificate id {id}\n"),
+        });
+    }
+    for (name, value) in request.fields.iter() {
+        text.push_str(&format!("{}: {}\n", String::from_utf8_lossy(name), String::from_utf8_lossy(value)));
+    }
+    if let Body::Replace(body) = &request.body {
+        text.push_str(&String::from_utf8_lossy(body));
+    }
+    text
+}
+
 /// Compares everything that is expected of one request.
 pub(super) fn exchange(exchange: &Exchange, outcome: &Outcome) -> Vec<Mismatch> {
     let mut mismatches = Vec::new();
     let mut forwards = outcome.forwards.iter();
+    let mut sends = outcome.sends.iter();
     let mut expects_forwards = false;
     for (expectation, block) in &exchange.expectations {
         let found = match expectation {
@@ -83,6 +103,16 @@ pub(super) fn exchange(exchange: &Exchange, outcome: &Outcome) -> Vec<Mismatch> 
                 mismatch(block, "forwarded requests", Vec::new(), first_lines)
             }
             Expectation::Response => compare_response(block, outcome),
+            Expectation::Sent => {
+                let first =
+                    if sends.len() == 0 { Some("(not sent)".to_owned()) } else { sends.next().cloned() };
+                mismatch(
+                    block,
+                    "sent request",
+                    lines(block),
+                    first.iter().flat_map(|text| text.lines()).map(str::to_owned).collect(),
+                )
+            }
             Expectation::Trace => mismatch(block, "trace", lines(block), trace(&outcome.context)),
             Expectation::Variables => mismatch(block, "variables", lines(block), variables(&outcome.context)),
             Expectation::LastError => {
@@ -217,6 +247,8 @@ fn variables(context: &Context) -> Vec<String> {
     let line = |(name, value): (&str, &Variable)| match value {
         Variable::Text(text) => format!("{name} = {text}").trim_end().to_owned(),
         Variable::Integer(number) => format!("{name} = {number}"),
+        Variable::Response(response) => format!("{name} = response {}", response.head.status),
+        Variable::Null => format!("{name} = (null)"),
     };
     context.variables.iter().map(line).collect()
 }

@@ -4,7 +4,7 @@ use super::compare::{self, Forwarded};
 use super::facts::START;
 use super::{Block, Case, CaseError, Exchange, Mismatch, Outcome, Reply, Setup};
 use crate::compile::{CompileOptions, FragmentSource, compile};
-use crate::context::{Body, Context};
+use crate::context::{Body, Context, Response};
 use crate::machine::Machine;
 use crate::machine::io::{CountRequest, Counted, ForwardFailure, Input, Output, Permit, Side};
 use crate::plan::{Plan, ScopedDocument, compile_effective};
@@ -69,12 +69,24 @@ impl World<'_> {
             None => Input::Start,
         };
         let mut machine = Machine::new(Arc::clone(plan), context);
-        let (mut forwards, mut waits, mut received) = (Vec::new(), Vec::new(), Bytes::new());
+        let (mut forwards, mut sends, mut waits) = (Vec::new(), Vec::new(), Vec::new());
+        let mut received = Bytes::new();
         let mut replies = exchange.replies.iter();
         let mut input = begin;
         for _ in 0..STEPS_MAX {
             input = match machine.step(input, self.now) {
-                Output::Done(_) => return Ok(outcome(forwards, waits, machine.into_context(), &received)),
+                Output::Done(_) => {
+                    let context = machine.into_context();
+                    return Ok(outcome(Traffic { forwards, sends, waits }, context, &received));
+                }
+                Output::Send(request) => {
+                    sends.push(compare::sent_text(&request));
+                    Input::Sent(if request.detached {
+                        Ok(Response::default())
+                    } else {
+                        response_to_send(replies.next())?
+                    })
+                }
                 Output::Forward(forward) => {
                     forwards.push(Forwarded::new(&forward, machine.context(), &sent));
                     let (reply, body) = reply(replies.next())?;
@@ -116,18 +128,29 @@ impl World<'_> {
     }
 }
 
-fn outcome(
+/// What went out and how long the machine slept.
+struct Traffic {
     forwards: Vec<Forwarded>,
+    sends: Vec<String>,
     waits: Vec<Duration>,
-    mut context: Context,
-    received: &Bytes,
-) -> Outcome {
+}
+
+fn outcome(traffic: Traffic, mut context: Context, received: &Bytes) -> Outcome {
     let response = context.response.take().unwrap_or_default();
     let body = match response.body {
         Body::Replace(bytes) => bytes.to_vec(),
         Body::Keep => received.to_vec(),
     };
-    Outcome { forwards, waits, context, response: response.head, body }
+    let Traffic { forwards, sends, waits } = traffic;
+    Outcome { forwards, sends, waits, context, response: response.head, body }
+}
+
+fn response_to_send(scripted: Option<&Reply>) -> Result<Result<Response, ForwardFailure>, CaseError> {
+    Ok(match reply(scripted)? {
+        (Input::Response(head), body) => Ok(Response { head, body: Body::Replace(body) }),
+        (Input::ForwardFailed(failure), _) => Err(failure),
+        (other, _) => Err(ForwardFailure::Connection(other.name().to_owned())),
+    })
 }
 
 fn reply(scripted: Option<&Reply>) -> Result<(Input, Bytes), CaseError> {

@@ -109,6 +109,7 @@ fn expectation(case: &mut Case, name: &str, block: Block) -> Result<(), CaseErro
         }
         "forward" => Expectation::Forward,
         "no forward" => Expectation::NoForward,
+        "send" => Expectation::Sent,
         "response" => Expectation::Response,
         "trace" => Expectation::Trace,
         "variables" => Expectation::Variables,
@@ -116,7 +117,7 @@ fn expectation(case: &mut Case, name: &str, block: Block) -> Result<(), CaseErro
         "waits" => Expectation::Waits,
         _ => {
             let accepted =
-                "forward, no forward, response, trace, variables, last-error, waits or diagnostics";
+                "forward, no forward, send, response, trace, variables, last-error, waits or diagnostics";
             return Err(unknown(block.line, name, accepted));
         }
     };

@@ -1,10 +1,10 @@
 //! What the machine asks of its host and what the host answers. Every output but [`Output::Done`] waits
 //! for exactly one input.
 
-use crate::context::BackendTarget;
+use crate::context::{BackendTarget, Body, CertificateSelection, Response};
 use crate::failure::Failure;
 use bytes::Bytes;
-use handfast_core::message::ResponseHead;
+use handfast_core::message::{Fields, Method, ResponseHead};
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
@@ -15,6 +15,9 @@ use std::time::Duration;
 pub enum Output {
     /// Send the context's request; answer with [`Input::Response`] or [`Input::ForwardFailed`].
     Forward(Box<ForwardRequest>),
+    /// Send a request of the document's own, not following redirects; answer with [`Input::Sent`], at once
+    /// when it is detached.
+    Send(Box<SendRequest>),
     /// Read a whole body; answer with [`Input::Body`] or [`Input::BodyFailed`].
     ReadBody {
         /// Which body.
@@ -50,6 +53,8 @@ pub enum Input {
     Response(ResponseHead),
     /// The exchange failed.
     ForwardFailed(ForwardFailure),
+    /// The whole response to [`Output::Send`]; ignored when it was detached.
+    Sent(Result<Response, ForwardFailure>),
     /// The body that was asked for, without content coding.
     Body(Bytes),
     /// The body could not be read, with the reason.
@@ -70,6 +75,7 @@ impl Input {
             Self::Reject(_) => "reject",
             Self::Response(_) => "response",
             Self::ForwardFailed(_) => "forward failed",
+            Self::Sent(_) => "sent",
             Self::Body(_) => "body",
             Self::BodyFailed(_) => "body failed",
             Self::Counted(_) => "counted",
@@ -95,6 +101,25 @@ pub struct ForwardRequest {
     pub backend: BackendTarget,
     /// How it goes.
     pub options: Arc<ForwardOptions>,
+}
+
+/// A request that a policy makes itself.
+#[derive(Clone, Debug)]
+pub struct SendRequest {
+    /// Absolute URL.
+    pub url: String,
+    /// The method.
+    pub method: Method,
+    /// The header section; without `Host` the URL's host goes out.
+    pub fields: Fields,
+    /// The body; [`Body::Keep`] is the current request's.
+    pub body: Body,
+    /// The client certificate to present.
+    pub certificate: Option<CertificateSelection>,
+    /// The time until the response's head.
+    pub timeout: Duration,
+    /// Nobody waits for the outcome; it must not be cancelled when the request ends.
+    pub detached: bool,
 }
 
 /// The attributes of `forward-request`.

@@ -8,8 +8,9 @@ use crate::tree::Element;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use handfast_core::Secret;
+use handfast_core::message::Fields;
 
-static SCHEMA: ElementSchema = ElementSchema {
+pub(crate) static SCHEMA: ElementSchema = ElementSchema {
     attributes: &[
         AttributeSchema::new("username", Kind::Text).required(),
         AttributeSchema::new("password", Kind::Text).required(),
@@ -21,16 +22,28 @@ pub(crate) static POLICY: Policy = Policy { name: "authentication-basic", schema
 
 /// The header's value.
 #[derive(Debug)]
-struct AuthenticationBasic(Secret<String>);
+pub(crate) struct AuthenticationBasic(Secret<String>);
 
 fn compile(element: &Element, _compiler: &mut Compiler<'_>) -> Option<Parts> {
+    Parts::leaf(read(element))
+}
+
+/// Reads one element; also for the children of `send-request`.
+pub(crate) fn read(element: &Element) -> AuthenticationBasic {
     let pair = format!("{}:{}", read::text(element, "username"), read::text(element, "password"));
-    Parts::leaf(AuthenticationBasic(Secret::new(format!("Basic {}", STANDARD.encode(pair)))))
+    AuthenticationBasic(Secret::new(format!("Basic {}", STANDARD.encode(pair))))
+}
+
+impl AuthenticationBasic {
+    /// Sets the header.
+    pub(crate) fn apply(&self, fields: &mut Fields) {
+        let _ = fields.set(b"Authorization", self.0.expose().as_bytes());
+    }
 }
 
 impl Step for AuthenticationBasic {
     fn run(&self, at: &mut At<'_>) -> Flow {
-        let _ = at.context.request.fields.set(b"Authorization", self.0.expose().as_bytes());
+        self.apply(&mut at.context.request.fields);
         at.note(|| "header 'Authorization' set");
         Flow::Next
     }

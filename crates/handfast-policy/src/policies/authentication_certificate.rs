@@ -7,7 +7,7 @@ use crate::machine::step::{At, Flow, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind};
 use crate::tree::Element;
 
-static SCHEMA: ElementSchema = ElementSchema {
+pub(crate) static SCHEMA: ElementSchema = ElementSchema {
     attributes: &[
         AttributeSchema::new("thumbprint", Kind::Name),
         AttributeSchema::new("certificate-id", Kind::Name),
@@ -23,8 +23,13 @@ pub(crate) static POLICY: Policy = Policy { name: "authentication-certificate", 
 struct AuthenticationCertificate(CertificateSelection);
 
 fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
+    Parts::leaf(AuthenticationCertificate(read(element, compiler)?))
+}
+
+/// Reads one element; also for the children of `send-request`.
+pub(crate) fn read(element: &Element, compiler: &mut Compiler<'_>) -> Option<CertificateSelection> {
     let given = ["thumbprint", "certificate-id", "body"].map(|name| element.get(name));
-    let selection = match given {
+    match given {
         [Some(thumbprint), None, None] => {
             let hex: String = thumbprint.chars().filter(char::is_ascii_hexdigit).collect();
             if hex.len() != 40 {
@@ -34,25 +39,24 @@ fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
                 );
                 return None;
             }
-            CertificateSelection::Thumbprint(hex.to_ascii_uppercase().into())
+            Some(CertificateSelection::Thumbprint(hex.to_ascii_uppercase().into()))
         }
-        [None, Some(id), None] => CertificateSelection::Id(id.into()),
+        [None, Some(id), None] => Some(CertificateSelection::Id(id.into())),
         [None, None, Some(_)] => {
             compiler.refuse(
                 element,
                 "The attribute 'body' takes the bytes of an expression; a literal is not one",
             );
-            return None;
+            None
         }
         _ => {
             compiler.refuse(
                 element,
                 "Exactly one of the attributes 'thumbprint', 'certificate-id' and 'body' is required",
             );
-            return None;
+            None
         }
-    };
-    Parts::leaf(AuthenticationCertificate(selection))
+    }
 }
 
 impl Step for AuthenticationCertificate {

@@ -2,7 +2,7 @@
 
 use super::set_header::{self, SetHeader};
 use super::set_status::{self, SetStatus};
-use super::{Policy, set_body};
+use super::{Policy, send_request, set_body};
 use crate::compile::{Compiler, Parts};
 use crate::context::{Body, Response};
 use crate::machine::step::{At, Flow, Step};
@@ -23,25 +23,20 @@ pub(crate) static POLICY: Policy = Policy { name: "return-response", schema: &SC
 
 #[derive(Debug)]
 struct ReturnResponse {
+    /// A response of `send-request` to begin with.
+    variable: Option<Box<str>>,
     status: Option<SetStatus>,
     headers: Vec<SetHeader>,
     body: Option<Bytes>,
 }
 
 fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
-    if element.attribute("response-variable-name").is_some() {
-        // No policy that is built stores a response, so the variable could never hold one.
-        compiler.refuse(
-            element,
-            "The attribute 'response-variable-name' needs send-request, which is not supported",
-        );
-        return None;
-    }
     let status = element.child("set-status").map(|child| set_status::read(child, compiler));
     let headers: Vec<_> =
         element.named("set-header").map(|child| set_header::read(child, compiler)).collect();
     let body = element.child("set-body").map(|child| set_body::read(child, compiler));
     Parts::leaf(ReturnResponse {
+        variable: element.get("response-variable-name").map(Into::into),
         status: transpose(status)?,
         headers: headers.into_iter().collect::<Option<_>>()?,
         body: transpose(body)?,
@@ -59,7 +54,9 @@ fn transpose<T>(child: Option<Option<T>>) -> Option<Option<T>> {
 
 impl Step for ReturnResponse {
     fn run(&self, at: &mut At<'_>) -> Flow {
-        let mut response = Response { body: Body::Replace(Bytes::new()), ..Response::default() };
+        let stored = self.variable.as_deref().and_then(|name| send_request::stored(at.context, name));
+        let mut response =
+            stored.unwrap_or_else(|| Response { body: Body::Replace(Bytes::new()), ..Response::default() });
         if let Some(status) = &self.status {
             status.apply(&mut response.head);
         }

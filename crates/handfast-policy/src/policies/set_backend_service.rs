@@ -53,7 +53,7 @@ fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
 }
 
 /// Whether the text is an absolute URL with a host and without query, fragment and blanks.
-fn is_http_url(text: &str) -> bool {
+pub(crate) fn is_http_url(text: &str) -> bool {
     let text = text.trim();
     let rest = ["http://", "https://"].into_iter().find_map(|scheme| {
         let start = text.get(..scheme.len())?;

@@ -13,12 +13,17 @@ pub(crate) static POLICY: Policy = Policy { name: "set-method", schema: &TEXT, c
 struct SetMethod(Method);
 
 fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
+    Parts::leaf(SetMethod(read(element, compiler)?))
+}
+
+/// Reads one element; also for the children of `send-request`.
+pub(crate) fn read(element: &Element, compiler: &mut Compiler<'_>) -> Option<Method> {
     let text = element.trimmed_text();
-    let Some(method) = Method::parse(&text) else {
+    let method = Method::parse(&text);
+    if method.is_none() {
         compiler.refuse(element, format!("The text '{text}' is not an HTTP method"));
-        return None;
-    };
-    Parts::leaf(SetMethod(method))
+    }
+    method
 }
 
 impl Step for SetMethod {

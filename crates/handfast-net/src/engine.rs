@@ -310,3 +310,8 @@ impl Core {
         LIMITS.with(Arc::clone)
     }
 }
+
+/// Waits on the core that the caller runs on, so that roles need no runtime of their own.
+pub async fn sleep(wait: Duration) {
+    tokio::time::sleep(wait).await;
+}

@@ -30,7 +30,7 @@ pub use body::{Body, BodyStream};
 pub use client::{
     Target, UpstreamError, UpstreamFailure, UpstreamProtocol, UpstreamRequest, UpstreamTimeouts,
 };
-pub use engine::{Engine, EngineConfig, ListenError, ListenSource, ListenerPlan};
+pub use engine::{Engine, EngineConfig, ListenError, ListenSource, ListenerPlan, sleep};
 pub use exchange::{ConnectionInfo, Hop, LocalFuture, Request, Response, Service};
 pub use h1::{BodyFailure, Refusal};
 pub use limits::{GlobalLimits, Limits};

@@ -36,11 +36,14 @@ pub struct Unresolvable {
     pub host: String,
 }
 
+/// An answer of the system resolver, and when it came.
+type Answer = (Instant, Arc<[IpAddr]>);
+
 /// Names to addresses.
 #[derive(Default)]
 pub struct Resolver {
     private: ArcSwap<HashMap<String, PrivateName>>,
-    cache: Mutex<HashMap<String, (Instant, Arc<[IpAddr]>)>>,
+    cache: Mutex<HashMap<String, Answer>>,
 }
 
 impl Resolver {

@@ -42,7 +42,11 @@ impl Chain {
 }
 
 /// Runs a case both ways and expects equal heads and bodies.
-fn both(ask: fn(&TestPki) -> ClientAuth, name: &str, case: fn(&Chain) -> Vec<RawResponse>) -> Vec<RawResponse> {
+fn both(
+    ask: fn(&TestPki) -> ClientAuth,
+    name: &str,
+    case: fn(&Chain) -> Vec<RawResponse>,
+) -> Vec<RawResponse> {
     let wire = case(&Chain::start(Hop::Wire, name, ask));
     let fused = case(&Chain::start(Hop::Fused, name, ask));
     assert_eq!(wire.len(), fused.len());
@@ -89,7 +93,11 @@ fn a_wrong_server_name_is_refused_alike() {
         vec![answer]
     });
     assert_eq!(answers[0].status(), 502);
-    assert!(answers[0].text().contains("name:") && answers[0].text().contains("back.localhost"), "{}", answers[0].text());
+    assert!(
+        answers[0].text().contains("name:") && answers[0].text().contains("back.localhost"),
+        "{}",
+        answers[0].text()
+    );
 }
 
 #[test]
@@ -101,7 +109,8 @@ fn a_certificate_that_expires_on_a_kept_alive_connection_is_noticed_on_the_next_
         // A wire connection that was made before lives on, as TLS has it; a new one is refused.
         let mut fresh = Chain::start(hop, "back.localhost", required);
         fresh.engine.clock.advance(Duration::from_secs(2 * 3600));
-        let answer = RawClient::tls(fresh.front, "front.localhost", fresh.pki.ca().root(), None).get("front.localhost", "/");
+        let answer = RawClient::tls(fresh.front, "front.localhost", fresh.pki.ca().root(), None)
+            .get("front.localhost", "/");
         assert_eq!(answer.status(), 502, "{hop:?}: {}", answer.text());
         assert!(answer.text().contains("TLS"), "{hop:?}: {}", answer.text());
         fresh.engine.engine.drain(Duration::from_secs(1));

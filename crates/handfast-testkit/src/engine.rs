@@ -2,10 +2,12 @@
 
 use crate::clock::TestClock;
 use handfast_core::Clock;
-use handfast_net::tls::{ClientAuth, ClientTls, ClientTlsSpec, TlsHost, TlsHostSpec, TlsTable, TlsVersions, TrustSet};
+use handfast_net::tls::{
+    ClientAuth, ClientTls, ClientTlsSpec, TlsHost, TlsHostSpec, TlsTable, TlsVersions, TrustSet,
+};
 use handfast_net::{
-    Address, Engine, EngineConfig, GlobalLimits, Hop, Limits, ListenSource, ListenerPlan, ListenerState, Service,
-    ServerName, SourceFilter, Target, UpstreamProtocol,
+    Address, Engine, EngineConfig, GlobalLimits, Hop, Limits, ListenSource, ListenerPlan, ListenerState,
+    ServerName, Service, SourceFilter, Target, UpstreamProtocol,
 };
 use handfast_pki::Credential;
 use handfast_telemetry::Metrics;
@@ -44,7 +46,13 @@ impl TestEngine {
     }
 
     /// A host of a listener.
-    pub fn host(&self, name: &str, credential: Arc<Credential>, client_auth: ClientAuth, http2: bool) -> Arc<TlsHost> {
+    pub fn host(
+        &self,
+        name: &str,
+        credential: Arc<Credential>,
+        client_auth: ClientAuth,
+        http2: bool,
+    ) -> Arc<TlsHost> {
         let spec = TlsHostSpec {
             name: name.to_owned(),
             pattern: None,
@@ -83,7 +91,13 @@ impl TestEngine {
         self.open(name, address, || ListenSource::Memory, state);
     }
 
-    fn open(&mut self, name: &str, address: Address, source: impl Fn() -> ListenSource + 'static, state: ListenerState) {
+    fn open(
+        &mut self,
+        name: &str,
+        address: Address,
+        source: impl Fn() -> ListenSource + 'static,
+        state: ListenerState,
+    ) {
         let name = name.to_owned();
         self.plans.push(Box::new(move || ListenerPlan {
             name: name.clone(),

@@ -106,8 +106,12 @@ pub(crate) async fn serve(core: Core, listener: Arc<Listener>, io: Io, info: Rc<
     }
 }
 
+/// A request and the way to answer it.
+type Accepted = (http::Request<RecvStream>, SendResponse<Bytes>);
+
+#[allow(clippy::large_enum_variant, reason = "made and taken apart in one loop, never stored")]
 enum Event {
-    Stream(Option<Result<(http::Request<RecvStream>, SendResponse<Bytes>), h2::Error>>),
+    Stream(Option<Result<Accepted, h2::Error>>),
     Drain,
     Idle,
 }

@@ -83,6 +83,11 @@ impl TlsHost {
         &self.spec.name
     }
 
+    /// The server names that select it.
+    pub fn pattern(&self) -> Option<&HostPattern> {
+        self.spec.pattern.as_ref()
+    }
+
     /// What sessions are bound to.
     pub fn identity(&self) -> &Identity {
         &self.identity

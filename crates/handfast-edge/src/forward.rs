@@ -1,0 +1,252 @@
+//! Sending a request to its backend: host, path override, forwarded headers, server choice, one retry
+//! (edge specification §1.11, §1.12).
+
+use crate::pages::Pages;
+use crate::plan::{Backend, BackendHost, HttpListener, Member};
+use handfast_core::message::RequestHead;
+use handfast_net::balance::Server;
+use handfast_net::{
+    Address, ConnectionInfo, Core, Request, Response, ServerName, Target, UpstreamError, UpstreamProtocol,
+    UpstreamRequest,
+};
+use std::net::{IpAddr, SocketAddr};
+
+/// Servers tried for one request: the chosen one and one more.
+const ATTEMPTS_MAX: usize = 2;
+
+/// One request on its way to its backend.
+pub(crate) struct Exchange<'a> {
+    pub(crate) core: &'a Core,
+    pub(crate) backend: &'a Backend,
+    pub(crate) listener: &'a HttpListener,
+    /// What the prefix pattern of the path rule matched.
+    pub(crate) path_prefix: Option<&'a str>,
+    /// Path and query as received.
+    pub(crate) original: &'a str,
+}
+
+/// What came of it.
+pub(crate) struct Forwarded {
+    pub(crate) response: Response,
+    pub(crate) reason: &'static str,
+    /// Index of the server that answered.
+    pub(crate) server: Option<usize>,
+    /// Whether the edge made the response.
+    pub(crate) generated: bool,
+}
+
+impl Exchange<'_> {
+    pub(crate) async fn run(&self, request: Request, pages: &Pages, trace_id: &str) -> Forwarded {
+        let Request { mut head, body, connection, upgrade } = request;
+        let affinity = self.backend.affinity.as_ref();
+        let wanted = affinity.and_then(|affinity| affinity.wanted(&head.fields));
+        if let Some(affinity) = affinity {
+            affinity.remove(&mut head.fields);
+        }
+        let client_host = head.host().to_owned();
+        self.set_forwarded(&mut head, &connection, trace_id);
+        self.override_path(&mut head);
+        let timeouts = self.backend.settings.timeouts;
+        let mut request = Some(UpstreamRequest { head, body, upgrade, timeouts });
+        let mut tried = Vec::new();
+        let mut last = None;
+        while let Some(current) = request.take() {
+            let chosen = self.choose(wanted, &tried);
+            let Some((index, server, _in_flight)) = chosen else { break };
+            tried.push(index);
+            match self.attempt(&server.target, &client_host, current).await {
+                Ok(mut response) => {
+                    if let Some(affinity) = affinity.filter(|_| wanted != Some(index)) {
+                        affinity.set(index, &mut response.head.fields);
+                    }
+                    return Forwarded {
+                        response,
+                        reason: "ERRORINFO_NO_ERROR",
+                        server: Some(index),
+                        generated: false,
+                    };
+                }
+                Err(error) => {
+                    let again = error.failure.is_before_sending() || is_idempotent(&error);
+                    last = Some((index, error.failure));
+                    if again && tried.len() < ATTEMPTS_MAX {
+                        request = error.request.map(|request| *request);
+                    }
+                }
+            }
+        }
+        let (status, reason, server) = match &last {
+            Some((index, failure)) if failure.is_timeout() => {
+                (504, "ERRORINFO_UPSTREAM_TIMED_OUT", Some(*index))
+            }
+            Some((index, _)) => (502, "ERRORINFO_UPSTREAM_CLOSED_CONNECTION", Some(*index)),
+            None => (502, "ERRORINFO_UPSTREAM_NO_LIVE", None),
+        };
+        Forwarded { response: pages.page(status), reason, server, generated: true }
+    }
+
+    fn choose(
+        &self,
+        wanted: Option<usize>,
+        tried: &[usize],
+    ) -> Option<(usize, &Server<Member>, handfast_net::balance::InFlight)> {
+        let servers = &self.backend.servers;
+        if let Some(wanted) = wanted.filter(|_| tried.is_empty()) {
+            let others: Vec<usize> = (0..servers.servers().len()).filter(|&index| index != wanted).collect();
+            if let Some(chosen) = servers.choose(&others, self.core.random()) {
+                return Some(chosen);
+            }
+        }
+        servers.choose(tried, self.core.random())
+    }
+
+    async fn attempt(
+        &self,
+        member: &Member,
+        client_host: &str,
+        mut request: UpstreamRequest,
+    ) -> Result<Response, UpstreamError> {
+        let settings = &self.backend.settings;
+        let host = match &settings.host {
+            BackendHost::Client => None,
+            BackendHost::Fixed(host) => Some(host.as_str()),
+            BackendHost::Member => Some(member.host.as_str()),
+        };
+        // A rewrite of Host has set the field to something other than what the client sent.
+        let rewritten = request.head.fields.get_str("host").is_some_and(|now| now != request.head.authority);
+        if let Some(host) = host.filter(|_| !rewritten) {
+            let value = authority(host, settings.port, settings.tls.is_some());
+            let _ = request.head.fields.set(b"Host", value.as_bytes());
+        }
+        let server_name = settings
+            .server_name
+            .as_deref()
+            .or(match &settings.host {
+                BackendHost::Fixed(host) => Some(host.as_str()),
+                _ => None,
+            })
+            .or(member.address.is_none().then_some(member.host.as_str()))
+            .unwrap_or(client_host);
+        let address = resolve(self.core, member, settings.port).await;
+        let address = match address {
+            Ok(address) => address,
+            Err(failure) => return Err(UpstreamError { failure, request: Some(Box::new(request)) }),
+        };
+        let target = Target {
+            address,
+            tls: settings.tls.clone(),
+            server_name: tls_name(server_name, member),
+            protocol: if settings.http2 { UpstreamProtocol::Http2 } else { UpstreamProtocol::Http1 },
+            source: settings.source,
+        };
+        self.core.send(&target, request).await
+    }
+
+    /// Headers towards the backend (§1.11).
+    fn set_forwarded(&self, head: &mut RequestHead, connection: &ConnectionInfo, trace_id: &str) {
+        let client = connection.client;
+        let ours = match client.ip() {
+            IpAddr::V4(_) => client.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]:{}", client.port()),
+        };
+        let forwarded_for = match head.fields.get_str("x-forwarded-for") {
+            Some(list) => format!("{list}, {ours}"),
+            None => ours,
+        };
+        let authority = head.authority.clone();
+        let port = self.listener.port.to_string();
+        let scheme = if self.listener.https { "https" } else { "http" };
+        let fields: [(&[u8], &str); 6] = [
+            (b"X-Forwarded-For", &forwarded_for),
+            (b"X-Forwarded-Proto", scheme),
+            (b"X-Forwarded-Port", &port),
+            (b"X-Original-Host", &authority),
+            (b"X-Original-URL", self.original),
+            (b"X-AppGW-Trace-Id", trace_id),
+        ];
+        for (name, value) in fields {
+            // Values come from a head that the codec has checked.
+            let _ = head.fields.set(name, value.as_bytes());
+        }
+        head.fields.remove(b"x-msft-entra-identity");
+    }
+
+    /// The settings' `path` in front of the request's (§1.12, table).
+    fn override_path(&self, head: &mut RequestHead) {
+        let Some(path) = &self.backend.settings.path else { return };
+        let overridden = overridden_path(path, head.target.path(), self.path_prefix);
+        head.target.set_path(&overridden);
+    }
+}
+
+fn overridden_path(path: &str, request: &str, prefix: Option<&str>) -> String {
+    let rest = match prefix {
+        Some(prefix)
+            if request.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)) =>
+        {
+            &request[prefix.len()..]
+        }
+        _ => request,
+    };
+    format!("{}/{}", path.trim_end_matches('/'), rest.trim_start_matches('/'))
+}
+
+fn is_idempotent(error: &UpstreamError) -> bool {
+    error.request.as_ref().is_some_and(|request| request.head.method.is_idempotent())
+}
+
+/// Where a member is: its literal address, or what its name resolves to.
+pub(crate) async fn resolve(
+    core: &Core,
+    member: &Member,
+    port: u16,
+) -> Result<Address, handfast_net::UpstreamFailure> {
+    if let Some(address) = &member.address {
+        let address = match address {
+            Address::Virtual { network, ip, .. } => {
+                Address::Virtual { network: network.clone(), ip: *ip, port }
+            }
+            Address::Real(address) => Address::Real(SocketAddr::new(address.ip(), port)),
+        };
+        // Nothing of ours there: the address may still be one of the host's network.
+        let foreign = matches!(address, Address::Virtual { .. }) && !core.is_local(&address);
+        return Ok(if foreign { Address::Real(SocketAddr::new(address.ip(), port)) } else { address });
+    }
+    let addresses = core.resolver().resolve(&member.host, port).await.map_err(|error| {
+        handfast_net::UpstreamFailure::Connect {
+            address: Address::Real(SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), port)),
+            reason: error.to_string(),
+        }
+    })?;
+    let index = core.random() as usize % addresses.len().max(1);
+    Ok(addresses[index].clone())
+}
+
+/// A name for TLS; an IP literal is checked against the certificate's addresses and never sent.
+pub(crate) fn tls_name(name: &str, member: &Member) -> Option<ServerName<'static>> {
+    ServerName::try_from(name.to_owned()).or_else(|_| ServerName::try_from(member.host.clone())).ok()
+}
+
+/// `Host` for a backend: the port only when it is not the scheme's own.
+pub(crate) fn authority(host: &str, port: u16, tls: bool) -> String {
+    let default = if tls { 443 } else { 80 };
+    if port == default { host.to_owned() } else { format!("{host}:{port}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_override_joins_with_one_slash() {
+        for (request, prefix, path, sent) in [
+            ("/home/x/", None, "/o/", "/o/home/x/"),
+            ("/r/home/", Some("/r"), "/o/", "/o/home/"),
+            ("/home/", None, "/o/", "/o/home/"),
+            ("/r/home/x/", Some("/r/home"), "/o/", "/o/x/"),
+            ("/r/", Some("/r/"), "/o/", "/o/"),
+        ] {
+            assert_eq!(overridden_path(path, request, prefix), sent, "{request} {prefix:?}");
+        }
+    }
+}

@@ -49,6 +49,9 @@ pub enum GeneralName {
     Directory(Name),
     /// A kind that is not processed.
     Unsupported,
+    /// Not of the shape that RFC 5280 demands. The certificate can still be shown and stored, but no path
+    /// leads through it.
+    Malformed,
 }
 
 /// Name constraints of an issuer.
@@ -207,16 +210,13 @@ fn name_constraints(reader: &mut Reader<'_>, critical: bool) -> Result<NameConst
     let permitted = fields.optional(context(0))?.map(|list| subtrees(list.reader())).transpose()?;
     let excluded = fields.optional(context(1))?.map(|list| subtrees(list.reader())).transpose()?;
     fields.end()?;
-    let constraints = NameConstraints {
-        critical,
-        permitted: permitted.unwrap_or_default(),
-        excluded: excluded.unwrap_or_default(),
-    };
+    let permitted = permitted.unwrap_or_default();
+    let mut excluded = excluded.unwrap_or_default();
     // RFC 5280 forbids an extension that constrains nothing.
-    if constraints.permitted.is_empty() && constraints.excluded.is_empty() {
-        return Err(DerError);
+    if permitted.is_empty() && excluded.is_empty() {
+        excluded.push(GeneralName::Malformed);
     }
-    Ok(constraints)
+    Ok(NameConstraints { critical, permitted, excluded })
 }
 
 fn subtrees(mut list: Reader<'_>) -> Result<Vec<GeneralName>, DerError> {
@@ -225,13 +225,10 @@ fn subtrees(mut list: Reader<'_>) -> Result<Vec<GeneralName>, DerError> {
         let mut subtree = list.sequence()?;
         let base = subtree.any()?;
         // minimum must be 0 and maximum absent; an explicit default 0 is tolerated.
-        if let Some(minimum) = subtree.optional(context_primitive(0))?
-            && minimum.value != [0]
-        {
-            return Err(DerError);
-        }
-        subtree.end()?;
-        subtrees.push(constraint(base)?);
+        let minimum = subtree.optional(context_primitive(0))?;
+        let unlimited = minimum.is_none_or(|minimum| minimum.value == [0]) && subtree.is_empty();
+        let base = constraint(base).unwrap_or(GeneralName::Malformed);
+        subtrees.push(if unlimited { base } else { GeneralName::Malformed });
     }
     Ok(subtrees)
 }

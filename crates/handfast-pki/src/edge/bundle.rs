@@ -62,7 +62,9 @@ impl TrustedClientBundle {
             return Err(BundleError::MustSpecifyData);
         }
         // The limit holds for the content; base64 around it makes it a third larger.
-        if data.len() > BUNDLE_BYTES_MAX * 4 / 3 + 128 {
+        let limit =
+            if data.contains("-----BEGIN ") { BUNDLE_BYTES_MAX } else { BUNDLE_BYTES_MAX * 4 / 3 + 128 };
+        if data.len() > limit {
             return Err(BundleError::InvalidData("it is too large".to_owned()));
         }
         let invalid = |error: PemError| BundleError::InvalidData(error.to_string());

@@ -40,8 +40,11 @@ pub(super) fn check(
 ) -> Result<(), TrustFailure> {
     let Some(constraints) = issuer.name_constraints() else { return Ok(()) };
     let failure = |name: String| TrustFailure::NameConstraint { name, issuer: issuer.subject().dotnet() };
-    let unsupported = |list: &[GeneralName]| list.contains(&GeneralName::Unsupported);
-    if constraints.critical && (unsupported(&constraints.permitted) || unsupported(&constraints.excluded)) {
+    let contains = |name| constraints.permitted.contains(&name) || constraints.excluded.contains(&name);
+    if contains(GeneralName::Malformed) {
+        return Err(failure("a malformed constraint".to_owned()));
+    }
+    if constraints.critical && contains(GeneralName::Unsupported) {
         return Err(failure("a kind of name that is not supported".to_owned()));
     }
     for (index, certificate) in path.iter().enumerate() {

@@ -88,6 +88,12 @@ fn an_issuer_with_one_defect_is_refused_for_it() {
         ("mail-only", with("nameConstraints=critical,permitted;email:other.test"), "ok"),
         ("ip-only", with("nameConstraints=critical,permitted;IP:10.0.0.0/255.0.0.0"), "ok"),
         ("unsupported", with("nameConstraints=critical,permitted;RID:1.2.3"), "CertificateNameConstraint"),
+        ("leading-period", with("nameConstraints=critical,permitted;DNS:.test"), "CertificateNameConstraint"),
+        (
+            "holed-mask",
+            with("nameConstraints=permitted;IP:10.0.0.0/255.0.255.0"),
+            "CertificateNameConstraint",
+        ),
         ("fine", with("keyUsage=keyCertSign\nextendedKeyUsage=serverAuth"), "ok"),
     ];
     for (name, extensions, expected) in cases {
@@ -147,6 +153,53 @@ fn name_constraints_reach_every_kind_of_name() {
         "CN stands in as a host"
     );
     assert_eq!(code(&leaf, std::slice::from_ref(&issuer), &trust, Profile::ClientEdge), "ok");
+}
+
+#[test]
+fn an_anchor_may_be_of_version_1_or_without_basic_constraints_but_no_intermediate_may() {
+    let lab = Lab::new();
+    lab.key("old", Kind::P256);
+    lab.write("req.cnf", "[req]\ndistinguished_name=dn\n[dn]\n");
+    lab.openssl("req -new -config req.cnf -key old.key -subj /CN=old -out old.csr", &[]);
+    lab.openssl("x509 -req -in old.csr -signkey old.key -days 9000 -out old.crt", &[]);
+    let bare = "subjectKeyIdentifier=hash";
+    lab.issue(Issue { name: "bare", issuer: None, extensions: bare, ..Issue::default() });
+    let denying = "basicConstraints=CA:FALSE";
+    let extensions = "extendedKeyUsage=serverAuth";
+    lab.issue(Issue { name: "denying", issuer: None, extensions: denying, ..Issue::default() });
+    for (name, version, expected) in
+        [("old", 1, "ok"), ("bare", 3, "ok"), ("denying", 3, "CertificateIssuerNotCa")]
+    {
+        let anchor = lab.certificate(name);
+        assert_eq!(anchor.version(), version);
+        let leaf = lab.issue(Issue { issuer: Some(name), extensions, ..Issue::default() });
+        assert_eq!(code(&leaf, &[], &trust_in(&anchor), Profile::Server), expected, "{name}");
+    }
+    lab.issue(Issue { name: "root", issuer: None, extensions: ROOT, ..Issue::default() });
+    lab.openssl(
+        "x509 -req -in old.csr -CA root.crt -CAkey root.key -CAcreateserial -days 9000 -out old.crt",
+        &[],
+    );
+    let leaf = lab.issue(Issue { issuer: Some("old"), extensions, ..Issue::default() });
+    let result = code(&leaf, &[lab.certificate("old")], &trust_in(&lab.certificate("root")), Profile::Server);
+    assert_eq!(result, "CertificateIssuerNotCa");
+}
+
+#[test]
+fn cross_signed_certificates_lead_to_either_root() {
+    let lab = Lab::chain(Kind::P256);
+    lab.issue(Issue { name: "other", issuer: None, extensions: ROOT, ..Issue::default() });
+    lab.write("cross.key", lab.read("root.key"));
+    let subject = "/CN=root";
+    let cross = Issue { name: "cross", issuer: Some("other"), subject, extensions: ROOT, ..Issue::default() };
+    let cross = lab.issue(cross);
+    let leaf = lab.certificate("leaf");
+    let presented = [cross, lab.certificate("intermediate")];
+    for (root, length) in [("root", 3), ("other", 4)] {
+        let verdict = judge(&leaf, &presented, &trust_in(&lab.certificate(root)), Profile::Server, NOW);
+        assert!(verdict.is_accepted(), "{root} {verdict:?}");
+        assert_eq!(verdict.path.unwrap().len(), length);
+    }
 }
 
 #[test]

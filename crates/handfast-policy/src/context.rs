@@ -7,13 +7,14 @@ use crate::trace::TraceRecord;
 use bytes::Bytes;
 use handfast_core::message::{Fields, RequestHead, ResponseHead};
 use std::borrow::Cow;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Everything a request carries through the sections. The host fills the public fields before the first
 /// step and reads `request`, `request_body` and `backend` when it is asked to forward.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Context {
     /// The request as it will be forwarded. Its target is relative to the backend's base URL: the host
     /// takes the API's path off before the first step.
@@ -62,7 +63,7 @@ pub struct Context {
 }
 
 /// A message body as the machine leaves it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub enum Body {
     /// The received body goes on as it is; for a response that came from nowhere, no body.
     #[default]
@@ -162,11 +163,11 @@ pub struct SubscriptionIdentity {
 }
 
 /// `context.Variables`: name to value, case-sensitive, in order of first writing.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Variables(Vec<(Arc<str>, Variable)>);
 
 /// The value of a variable.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Variable {
     /// A string.
     Text(Arc<str>),
@@ -176,6 +177,35 @@ pub enum Variable {
     Response(Arc<Response>),
     /// Nothing, under a name that exists.
     Null,
+}
+
+impl fmt::Debug for Context {
+    /// Identity and progress only: URLs, values and bodies may hold credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("request_id", &self.request_id)
+            .field("request", &self.request)
+            .field("response", &self.response)
+            .field("variables", &self.variables)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Body {
+    /// The length only.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Keep => f.write_str("Keep"),
+            Self::Replace(bytes) => write!(f, "Replace({} bytes)", bytes.len()),
+        }
+    }
+}
+
+impl fmt::Debug for Variables {
+    /// Names only.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
 }
 
 impl Variables {

@@ -3,10 +3,10 @@
 
 use crate::machine::step::Step;
 use crate::section::{Scope, Section};
+use std::fmt;
 use std::sync::Arc;
 
 /// A policy in its place.
-#[derive(Debug)]
 pub struct Node {
     pub(crate) name: &'static str,
     pub(crate) id: Option<Arc<str>>,
@@ -15,6 +15,13 @@ pub struct Node {
     pub(crate) step: Box<dyn Step>,
     /// The branches of a wrapper: `when` and `otherwise`, the children of `retry`.
     pub(crate) blocks: Vec<Vec<Arc<Node>>>,
+}
+
+impl fmt::Debug for Node {
+    /// The place only: literal values may be credentials from named values.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.scope.as_str(), self.path)
+    }
 }
 
 impl Node {

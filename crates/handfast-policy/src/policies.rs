@@ -12,6 +12,7 @@ mod find_and_replace;
 mod forward_request;
 mod include_fragment;
 mod ip_filter;
+mod jsonp;
 mod limit_concurrency;
 mod mock_response;
 mod multimap;
@@ -53,6 +54,7 @@ static ALL: &[&Policy] = &[
     &forward_request::POLICY,
     &include_fragment::POLICY,
     &ip_filter::POLICY,
+    &jsonp::POLICY,
     &limit_concurrency::POLICY,
     &mock_response::POLICY,
     &rate_limit::POLICY,

@@ -72,3 +72,13 @@ fn documents_over_the_limit_are_refused() {
     assert!(compiled.document.is_none());
     assert_eq!(compiled.diagnostics[0].code, "PolicyTooLarge");
 }
+
+#[test]
+fn credentials_do_not_show_in_debug_output() {
+    let text = "<policies><inbound><set-variable name=\"v\" value=\"s3cret\" />\
+        <set-header name=\"X\"><value>s3cret</value></set-header><set-body>s3cret</set-body></inbound></policies>";
+    let mut machine = Machine::new(plan(text), Context::default());
+    machine.context_mut().original_url = "https://a.test/?subscription-key=s3cret".to_owned();
+    machine.step(Input::Start, UnixTime(0));
+    assert!(!format!("{machine:?}").contains("s3cret"));
+}

@@ -5,6 +5,7 @@ use super::{Policy, read};
 use crate::compile::{Compiler, Parts};
 use crate::machine::step::{After, At, BlockState, Flow, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind};
+use crate::section::Section;
 use crate::tree::Element;
 use std::time::Duration;
 
@@ -81,7 +82,8 @@ impl Step for Retry {
     fn after(&self, at: &mut At<'_>, state: &mut BlockState, failed: bool) -> After {
         let BlockState::Attempts(runs) = state else { return After::Leave };
         if !self.condition || *runs > self.count {
-            if !failed {
+            // Inside on-error the error being handled stays.
+            if !failed && at.section != Section::OnError {
                 at.context.last_error = None;
             }
             return After::Leave;

@@ -14,7 +14,7 @@
 //! effects, so that costs time only. After a failure, resources that do not depend on it still go out.
 
 use crate::evaluate::{Environment, Frame, Phase};
-use crate::expand::{Instance, expand};
+use crate::expand::{Instance, Targets, expand};
 use crate::fault::{Evaluated, Fault, Need, Stop, fault};
 use crate::function::bool_of;
 use crate::parameter::{Parameters, VaultReference, check, is_secure, object};
@@ -25,8 +25,11 @@ use handfast_model::ResourceId;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
+mod host;
 mod nested;
 mod runtime;
+
+pub use host::{Host, deploy};
 
 /// Nested deployments deeper than this are refused.
 const NESTING_MAX: u32 = 16;
@@ -117,6 +120,7 @@ pub struct Deployment {
     frame: Frame,
     depth: u32,
     instances: Vec<Instance>,
+    targets: Targets,
     states: Vec<State>,
     /// Effective documents by id; `None` for what the host does not have.
     documents: HashMap<ResourceId, Option<Value>>,
@@ -164,10 +168,12 @@ impl Deployment {
             (true, false) => State::Waiting,
         };
         let states = instances.iter().map(state).collect();
+        let targets = Targets::of(&instances);
         Ok(Self {
             frame,
             depth,
             instances,
+            targets,
             states,
             documents: HashMap::new(),
             actions: HashMap::new(),
@@ -482,74 +488,6 @@ fn check_parameters(frame: &Frame) -> Vec<Diagnostic> {
         }
     }
     diagnostics
-}
-
-/// What a deployment needs of its surroundings when it is driven by [`deploy`].
-pub trait Host {
-    /// Writes resources that do not depend on each other; one answer for each, in order.
-    fn put(&mut self, resources: Vec<Put>) -> Vec<Result<Value, Vec<Diagnostic>>>;
-    /// The effective document of a resource.
-    fn get(&mut self, id: &ResourceId, api_version: &str) -> Option<Value>;
-    /// A secret of a vault.
-    fn secret(&mut self, reference: &VaultReference) -> Result<Secret<String>, Vec<Diagnostic>>;
-    /// The answer of a `list…` action.
-    fn action(
-        &mut self,
-        id: &ResourceId,
-        name: &str,
-        api_version: &str,
-        body: &Value,
-    ) -> Result<Value, Vec<Diagnostic>>;
-}
-
-/// Runs a deployment to its end against a host that answers at once.
-pub fn deploy(
-    template: &Template,
-    parameters: Parameters,
-    scope: Scope,
-    host: &mut dyn Host,
-) -> Result<Outcome, Vec<Diagnostic>> {
-    let mut parameters = parameters;
-    let references: Vec<_> = parameters.vault_references().map(|(n, r)| (n.to_owned(), r.clone())).collect();
-    for (name, reference) in references {
-        let secret = host.secret(&reference)?;
-        parameters.resolve(&name, secret.expose().as_str().into());
-    }
-    let mut deployment = Deployment::new(template, parameters, scope)?;
-    loop {
-        match deployment.step() {
-            Step::Put(puts) => {
-                let ids: Vec<ResourceId> = puts.iter().map(|put| put.id.clone()).collect();
-                let mut answers = host.put(puts).into_iter();
-                for id in ids {
-                    let missing = || {
-                        Err(vec![
-                            Diagnostic::error("InternalError", "the host gave no answer").on(id.as_str()),
-                        ])
-                    };
-                    let answer = answers.next().unwrap_or_else(missing);
-                    deployment.deployed(&id, answer);
-                }
-            }
-            Step::Get { id, api_version } => {
-                let document = host.get(&id, &api_version);
-                deployment.found(&id, document);
-            }
-            Step::Action { id, name, api_version, body } => {
-                let result = host.action(&id, &name, &api_version, &body);
-                deployment.acted(&id, &name, &body, result);
-            }
-            Step::Secret(reference) => {
-                let result = host.secret(&reference);
-                deployment.revealed(&reference, result);
-            }
-            Step::Wait => {
-                return Err(vec![Diagnostic::error("InternalError", "a deployment step was not answered")]);
-            }
-            Step::Done(outcome) => return Ok(outcome),
-            Step::Failed(diagnostics) => return Err(diagnostics),
-        }
-    }
 }
 
 /// A fault for a nested deployment that this engine does not run.

@@ -35,6 +35,11 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
+    /// What the template calls it: symbolic name, or name.
+    pub(crate) fn called(&self) -> &str {
+        if self.symbol.is_empty() { &self.name } else { &self.symbol }
+    }
+
     pub(crate) fn is_deployment(&self) -> bool {
         self.id.is_kind(DEPLOYMENTS)
     }
@@ -215,36 +220,46 @@ fn parse_id(text: &str) -> Evaluated<ResourceId> {
 }
 
 /// Finds instances by what `dependsOn` and `reference` call them.
-pub(crate) struct Targets<'i> {
-    instances: &'i [Instance],
+pub(crate) struct Targets {
+    /// By symbolic name (a loop's name means all its instances), id, loop name, `type/name`, and name: the
+    /// first that has the target decides.
+    by: [HashMap<String, Vec<usize>>; 5],
 }
 
-impl<'i> Targets<'i> {
-    pub(crate) fn new(instances: &'i [Instance]) -> Self {
-        Self { instances }
+impl Targets {
+    pub(crate) fn of(instances: &[Instance]) -> Self {
+        let mut targets = Self { by: Default::default() };
+        for (index, instance) in instances.iter().enumerate() {
+            let [symbols, ids, loops, paths, names] = &mut targets.by;
+            let add = |map: &mut HashMap<String, Vec<usize>>, key: &str| {
+                let found = map.entry(key.to_lowercase()).or_default();
+                if found.last() != Some(&index) {
+                    found.push(index);
+                }
+            };
+            if !instance.symbol.is_empty() {
+                add(symbols, &instance.symbol);
+                add(symbols, instance.symbol.split('[').next().unwrap_or_default());
+            }
+            add(ids, instance.id.key());
+            if let Some((name, _)) = &instance.copy {
+                add(loops, name);
+            }
+            add(paths, &format!("{}/{}", instance.id.resource_type(), instance.name));
+            if let Some((_, path)) = instance.id.as_str().rsplit_once("/providers/") {
+                add(paths, path);
+            }
+            add(names, &instance.name);
+        }
+        targets
     }
 
-    /// Symbolic name (a loop's name means all its instances), id, loop name, `type/name`, or name.
-    pub(crate) fn find(&self, target: &str) -> Vec<usize> {
-        let same = |a: &str| a.eq_ignore_ascii_case(target);
-        let id = ResourceId::parse(target).ok();
-        let by = |test: &dyn Fn(&Instance) -> bool| -> Vec<usize> {
-            self.instances.iter().enumerate().filter(|(_, i)| test(i)).map(|(index, _)| index).collect()
+    pub(crate) fn find(&self, target: &str) -> &[usize] {
+        let key = match ResourceId::parse(target) {
+            Ok(id) => id.key().to_owned(),
+            Err(_) => target.to_lowercase(),
         };
-        let in_loop = |instance: &Instance| {
-            instance.copy.is_some() && instance.symbol.split('[').next().is_some_and(same)
-        };
-        let tests: [&dyn Fn(&Instance) -> bool; 5] = [
-            &|instance| !instance.symbol.is_empty() && (same(&instance.symbol) || in_loop(instance)),
-            &|instance| id.as_ref() == Some(&instance.id),
-            &|instance| instance.copy.as_ref().is_some_and(|(name, _)| same(name)),
-            &|instance| {
-                same(&format!("{}/{}", instance.id.resource_type(), instance.name))
-                    || instance.id.as_str().rsplit_once("/providers/").is_some_and(|(_, path)| same(path))
-            },
-            &|instance| same(&instance.name),
-        ];
-        tests.iter().map(|test| by(*test)).find(|found| !found.is_empty()).unwrap_or_default()
+        self.by.iter().find_map(|map| map.get(&key)).map(Vec::as_slice).unwrap_or_default()
     }
 }
 
@@ -253,11 +268,10 @@ fn connect(frame: &Frame, instances: &mut [Instance]) -> Vec<Diagnostic> {
     let file = frame.template.file();
     let mut diagnostics = Vec::new();
     let mut edges = Vec::new();
-    let snapshot = &*instances;
-    let targets = Targets::new(snapshot);
-    for instance in snapshot {
+    let targets = Targets::of(instances);
+    for instance in &*instances {
         let mut own = BTreeSet::new();
-        if let Err(fault) = explicit(frame, instance, &targets, &mut own) {
+        if let Err(fault) = explicit(frame, instances, instance, &targets, &mut own) {
             diagnostics.push(fault.at(file, &format!("{}.dependsOn", instance.path)));
         }
         let environment = Environment::new(frame, Phase::Start).with_loop(instance.copy.as_ref());
@@ -280,8 +294,9 @@ fn connect(frame: &Frame, instances: &mut [Instance]) -> Vec<Diagnostic> {
 
 fn explicit(
     frame: &Frame,
+    instances: &[Instance],
     instance: &Instance,
-    targets: &Targets<'_>,
+    targets: &Targets,
     own: &mut BTreeSet<usize>,
 ) -> Result<(), Fault> {
     let environment = Environment::new(frame, Phase::Start).with_loop(instance.copy.as_ref());
@@ -292,10 +307,7 @@ fn explicit(
         let Some(target) = entry.as_str() else { return Err(Fault::new("\"dependsOn\" must hold strings")) };
         let found = targets.find(target);
         if found.is_empty() && !names_empty_loop(frame, target) {
-            let known = targets
-                .instances
-                .iter()
-                .map(|i| if i.symbol.is_empty() { i.name.as_str() } else { &i.symbol });
+            let known = instances.iter().map(Instance::called);
             let help = did_you_mean(target, known);
             return Err(
                 Fault::new(format!("the resource \"{target}\" is not defined in the template")).help(help)
@@ -320,7 +332,7 @@ fn names_empty_loop(frame: &Frame, target: &str) -> bool {
 
 /// Adds the targets of `reference`, `references`, `resourceInfo` and `list*` in a value. An argument that
 /// cannot be evaluated yet leads to no edge: its own inner references do.
-fn implicit(environment: &Environment<'_>, value: &Value, targets: &Targets<'_>, own: &mut BTreeSet<usize>) {
+fn implicit(environment: &Environment<'_>, value: &Value, targets: &Targets, own: &mut BTreeSet<usize>) {
     match value {
         Value::String(text) => {
             if let Ok(Text::Expression(term)) = parse_text(text) {
@@ -342,7 +354,7 @@ fn implicit(environment: &Environment<'_>, value: &Value, targets: &Targets<'_>,
 fn implicit_term(
     environment: &Environment<'_>,
     term: &Expression,
-    targets: &Targets<'_>,
+    targets: &Targets,
     own: &mut BTreeSet<usize>,
 ) {
     match term {

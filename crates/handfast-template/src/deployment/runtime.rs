@@ -3,7 +3,7 @@
 
 use super::Deployment;
 use crate::evaluate::Runtime;
-use crate::expand::{Instance, Targets};
+use crate::expand::Instance;
 use crate::fault::{Evaluated, Fault, Need, Stop, did_you_mean, fault};
 use crate::parameter::object;
 use handfast_model::ResourceId;
@@ -28,8 +28,8 @@ pub(super) fn action_key(id: &ResourceId, name: &str, body: &Value) -> String {
 impl Deployed<'_> {
     /// The instances that a target names; empty if it is an id outside of the template.
     fn instances(&self, target: &str) -> Vec<&Instance> {
-        let found = Targets::new(&self.deployment.instances).find(target);
-        found.into_iter().filter_map(|index| self.deployment.instances.get(index)).collect()
+        let found = self.deployment.targets.find(target);
+        found.iter().filter_map(|index| self.deployment.instances.get(*index)).collect()
     }
 
     fn one(&self, target: &str) -> Evaluated<(ResourceId, String)> {
@@ -41,9 +41,7 @@ impl Deployed<'_> {
             ([], 0) => match ResourceId::parse(target) {
                 Ok(id) => Ok((id, String::new())),
                 Err(_) => {
-                    let all = &self.deployment.instances;
-                    let known =
-                        all.iter().map(|i| if i.symbol.is_empty() { i.name.as_str() } else { &i.symbol });
+                    let known = self.deployment.instances.iter().map(Instance::called);
                     let message = format!(
                         "the resource \"{target}\" is not defined in the template and is not a resource id"
                     );

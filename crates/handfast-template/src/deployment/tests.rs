@@ -446,3 +446,25 @@ fn deployments_may_cross_threads() {
     fn is_send<T: Send>() {}
     is_send::<Deployment>();
 }
+
+#[test]
+fn a_template_of_the_greatest_size_is_planned_quickly() {
+    // 800 resources, each naming two others: quadratic work would show as seconds here.
+    let resources: Vec<Value> = (0..800)
+        .map(|n| {
+            let properties = json!({ "a": format!("[reference('r{}').address]", n / 2), "b": "[reference('r0').address]" });
+            let more = if n == 0 { json!({}) } else { json!({ "properties": properties }) };
+            resource(&format!("r{n}"), more)
+        })
+        .collect();
+    let mut store = Store::default();
+    let outcome = run(json!({ "resources": resources }), Parameters::new(), &mut store).unwrap();
+    assert_eq!(outcome.resources.len(), 800);
+    assert_eq!(store.levels.len(), 11);
+    let many: Vec<Value> = (0..801).map(|n| resource(&format!("r{n}"), json!({}))).collect();
+    let errors = messages(run(json!({ "resources": many }), Parameters::new(), &mut store));
+    assert_eq!(
+        errors,
+        ["main.json: resources: the template has 801 resources; at most 800 would be accepted"]
+    );
+}

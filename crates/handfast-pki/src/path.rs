@@ -161,6 +161,8 @@ pub enum TrustFailure {
         name: String,
         /// The constraining issuer.
         issuer: String,
+        /// Whether the name is excluded, and not merely missing among the permitted ones.
+        excluded: bool,
     },
     /// An extended key usage that does not include the purpose.
     #[error("the extended key usage of \"{subject}\" does not include the purpose {purpose}")]

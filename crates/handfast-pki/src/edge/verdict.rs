@@ -40,8 +40,10 @@ pub mod reason {
     pub const INVALID_CA: &str = "invalid CA certificate";
     /// Path length exceeded.
     pub const PATH_LENGTH: &str = "path length constraint exceeded";
-    /// Name constraints.
-    pub const NAME_CONSTRAINT: &str = "permitted subtree violation";
+    /// A name outside the permitted name constraints.
+    pub const NOT_PERMITTED: &str = "permitted subtree violation";
+    /// A name within the excluded name constraints.
+    pub const EXCLUDED: &str = "excluded subtree violation";
     /// A critical extension that is not understood.
     pub const CRITICAL_EXTENSION: &str = "unhandled critical extension";
     /// A key that is too short.
@@ -180,7 +182,8 @@ fn reason_of(failure: &TrustFailure) -> &'static str {
             reason::INVALID_CA
         }
         TrustFailure::PathLength { .. } => reason::PATH_LENGTH,
-        TrustFailure::NameConstraint { .. } => reason::NAME_CONSTRAINT,
+        TrustFailure::NameConstraint { excluded: true, .. } => reason::EXCLUDED,
+        TrustFailure::NameConstraint { .. } => reason::NOT_PERMITTED,
         TrustFailure::Purpose { .. } => reason::PURPOSE,
         TrustFailure::UnknownCriticalExtension { .. } => reason::CRITICAL_EXTENSION,
         TrustFailure::TooComplex => reason::TOO_COMPLEX,

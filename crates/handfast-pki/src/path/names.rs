@@ -39,13 +39,16 @@ pub(super) fn check(
     comparisons: &mut Comparisons,
 ) -> Result<(), TrustFailure> {
     let Some(constraints) = issuer.name_constraints() else { return Ok(()) };
-    let failure = |name: String| TrustFailure::NameConstraint { name, issuer: issuer.subject().dotnet() };
+    let failure = |name: String, violation| {
+        let excluded = violation == Violation::Excluded;
+        TrustFailure::NameConstraint { name, issuer: issuer.subject().dotnet(), excluded }
+    };
     let contains = |name| constraints.permitted.contains(&name) || constraints.excluded.contains(&name);
     if contains(GeneralName::Malformed) {
-        return Err(failure("a malformed constraint".to_owned()));
+        return Err(failure("a malformed constraint".to_owned(), Violation::NotPermitted));
     }
     if constraints.critical && contains(GeneralName::Unsupported) {
-        return Err(failure("a kind of name that is not supported".to_owned()));
+        return Err(failure("a kind of name that is not supported".to_owned(), Violation::NotPermitted));
     }
     for (index, certificate) in path.iter().enumerate() {
         if index > 0 && certificate.is_self_issued() {
@@ -57,7 +60,7 @@ pub(super) fn check(
                 .flatten();
         for_each_name(certificate, fallback.as_deref(), |name| {
             comparisons.spend(constraints.permitted.len() + constraints.excluded.len())?;
-            if allowed(&name, constraints) { Ok(()) } else { Err(failure(shown(&name))) }
+            violation(&name, constraints).map_or(Ok(()), |violation| Err(failure(shown(&name), violation)))
         })?;
     }
     Ok(())
@@ -90,12 +93,20 @@ fn for_each_name(
     directory.iter().try_for_each(|name| visit(Subject::Directory(name)))
 }
 
-fn allowed(name: &Subject<'_>, constraints: &NameConstraints) -> bool {
+/// How a name offends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Violation {
+    Excluded,
+    NotPermitted,
+}
+
+fn violation(name: &Subject<'_>, constraints: &NameConstraints) -> Option<Violation> {
     if constraints.excluded.iter().any(|base| within(name, base, true) == Some(true)) {
-        return false;
+        return Some(Violation::Excluded);
     }
     let mut same_kind = constraints.permitted.iter().filter_map(|base| within(name, base, false)).peekable();
-    same_kind.peek().is_none() || same_kind.any(|inside| inside)
+    let permitted = same_kind.peek().is_none() || same_kind.any(|inside| inside);
+    (!permitted).then_some(Violation::NotPermitted)
 }
 
 /// Whether a name lies in a subtree; `None` if the subtree is of another kind. A name that cannot be read

@@ -1,7 +1,9 @@
-//! The second opinion: rustls-webpki judges the same chains. Every difference is listed with its reason.
+//! Second opinions: rustls-webpki judges the same chains as servers, OpenSSL judges them as clients. Every
+//! difference is listed with its reason.
 
 use crate::openssl::{INTERMEDIATE, Issue, Kind, LEAF, Lab, NOW, ROOT};
 use handfast_pki::Certificate;
+use handfast_pki::edge::{ClientProfile, EdgeVerdict, TrustedClientBundle, judge_edge_client};
 use handfast_pki::path::{Profile, Trust, judge};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use std::time::Duration;
@@ -89,6 +91,46 @@ fn both_judges_agree_on_every_combination() {
     }
     assert_eq!(differences, [""; 0], "{accepted} accepted");
     assert!(accepted > 10, "{accepted}");
+}
+
+/// Where OpenSSL and we refuse in other words, ours first: it renamed a reason, and it looks at the dates before
+/// the name constraints, which the edge does the other way round.
+const OTHER_WORDS: &[(&str, &str)] = &[
+    ("unsupported certificate purpose", "unsuitable certificate purpose"),
+    ("permitted subtree violation", "certificate has expired"),
+    ("permitted subtree violation", "certificate is not yet valid"),
+];
+
+#[test]
+fn openssl_gives_the_same_verdicts_and_reasons_on_clients() {
+    let lab = Lab::new();
+    lab.issue(Issue { name: "root", issuer: None, extensions: ROOT, ..Issue::default() });
+    let bundle = TrustedClientBundle::parse(&lab.text("root.crt")).unwrap();
+    let profile = ClientProfile::new(&[bundle], false, 1);
+    let mut differences = Vec::new();
+    for (issuer, extensions, dates) in INTERMEDIATES.iter().copied() {
+        let intermediate =
+            lab.issue(Issue { name: issuer, issuer: Some("root"), extensions, dates, ..Issue::default() });
+        for (leaf, extensions, dates) in LEAVES.iter().copied() {
+            let certificate =
+                lab.issue(Issue { name: leaf, issuer: Some(issuer), extensions, dates, ..Issue::default() });
+            let ours = match judge_edge_client(&[certificate, intermediate.clone()], &profile, NOW).verdict {
+                EdgeVerdict::Failed(reason) => Err(reason.to_owned()),
+                _ => Ok(()),
+            };
+            let theirs = lab.verify_client("root", issuer, leaf);
+            let same = match (&ours, &theirs) {
+                (Err(ours), Err(theirs)) => {
+                    ours == theirs || OTHER_WORDS.contains(&(ours.as_str(), theirs.as_str()))
+                }
+                (ours, theirs) => ours.is_ok() == theirs.is_ok(),
+            };
+            if !same {
+                differences.push(format!("{issuer} {leaf}: ours {ours:?}, theirs {theirs:?}"));
+            }
+        }
+    }
+    assert_eq!(differences, [""; 0]);
 }
 
 #[test]

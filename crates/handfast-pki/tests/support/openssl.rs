@@ -141,6 +141,26 @@ impl Lab {
         output.stdout
     }
 
+    /// What `openssl verify` says of a client certificate at [`NOW`]: the reason of a refusal.
+    pub(crate) fn verify_client(&self, root: &str, intermediate: &str, leaf: &str) -> Result<(), String> {
+        let at = NOW.0;
+        let line = format!(
+            "verify -attime {at} -purpose sslclient -no-CApath -no-CAstore -CAfile {root}.crt -untrusted \
+             {intermediate}.crt {leaf}.crt"
+        );
+        let output = Command::new("openssl")
+            .args(line.split_whitespace())
+            .current_dir(self.dir.path())
+            .output()
+            .expect("the openssl command line is needed for these tests");
+        if output.status.success() {
+            return Ok(());
+        }
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let reason = errors.lines().find_map(|line| line.split_once("lookup: ")).map(|(_, reason)| reason);
+        Err(reason.unwrap_or(&errors).trim().to_owned())
+    }
+
     /// Makes `name.key`, PKCS#8, unless it is there.
     pub(crate) fn key(&self, name: &str, kind: Kind) {
         if self.path(&format!("{name}.key")).exists() {

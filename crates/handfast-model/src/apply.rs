@@ -177,6 +177,7 @@ impl Work<'_, '_> {
                 .push(Diagnostic::error("ParentResourceNotFound", message).on(id.as_str()));
         }
         let previous = self.graph.get(&id).cloned();
+        computed::remove_read_only(&id.resource_type(), &mut body);
         subscription::complete(&id, &mut body, previous.as_deref(), self.context);
         inline::keep_absent(&id.resource_type(), &mut body, previous.as_deref());
         let stored = previous.as_deref();

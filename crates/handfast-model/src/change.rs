@@ -37,11 +37,9 @@ impl ChangeSet {
     /// Whether the resource or anything below it is touched.
     pub fn touches(&self, id: &ResourceId) -> bool {
         [&self.changed, &self.removed, &self.dependents].into_iter().any(|set| {
-            let mut from = set.range(id.clone()..).peekable();
-            if from.next_if_eq(&id).is_some() {
+            if set.contains(id) {
                 return true;
             }
-            // Keys such as "…/a b" sort between "…/a" and "…/a/": skip them by starting at the slash.
             let below = format!("{}/", id.key());
             set.range::<str, _>((std::ops::Bound::Included(below.as_str()), std::ops::Bound::Unbounded))
                 .next()

@@ -23,6 +23,50 @@ const ROWS: &[(&str, Compute)] = &[
     (kind::IDENTITY, user_assigned_identity),
 ];
 
+/// Members that every read shows and no write sets.
+const READ_ONLY: &[&str] = &["id", "name", "type", "etag", "systemData"];
+
+/// Members of `properties` that belong to the graph: kind (`*` for all) and names.
+const READ_ONLY_PROPERTIES: &[(&str, &[&str])] = &[
+    ("*", &["provisioningState"]),
+    (
+        kind::SERVICE,
+        &[
+            "targetProvisioningState",
+            "gatewayUrl",
+            "gatewayRegionalUrl",
+            "portalUrl",
+            "developerPortalUrl",
+            "managementApiUrl",
+            "scmUrl",
+            "privateIPAddresses",
+            "publicIPAddresses",
+        ],
+    ),
+    (kind::APPLICATION_GATEWAY, &["operationalState"]),
+    (kind::PUBLIC_IP_ADDRESS, &["ipAddress"]),
+    (kind::VAULT, &["vaultUri"]),
+    (kind::IDENTITY, &["principalId", "clientId", "tenantId"]),
+];
+
+/// Removes read-only members from a body, because clients PUT back what they GET.
+pub(crate) fn remove_read_only(kind: &str, body: &mut Value) {
+    let Some(map) = body.as_object_mut() else { return };
+    map.retain(|key, _| !READ_ONLY.iter().any(|name| name.eq_ignore_ascii_case(key)));
+    for (key, inner) in map.iter_mut() {
+        let Some(inner) = inner.as_object_mut() else { continue };
+        if key.eq_ignore_ascii_case("identity") {
+            inner.retain(|key, _| key != "principalId" && key != "tenantId");
+        } else if key.eq_ignore_ascii_case("properties") {
+            for (_, names) in
+                READ_ONLY_PROPERTIES.iter().filter(|(of, _)| *of == "*" || of.eq_ignore_ascii_case(kind))
+            {
+                inner.retain(|key, _| !names.iter().any(|name| name.eq_ignore_ascii_case(key)));
+            }
+        }
+    }
+}
+
 /// What a computation sees: the graph around the resource, and the resource with the values it had.
 struct Task<'t, 'c> {
     graph: &'t Graph,

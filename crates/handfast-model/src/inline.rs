@@ -2,6 +2,7 @@
 //! of a network security group. The parent's document holds them all; each is mirrored as a resource of
 //! its own, so that it has an id to refer to, a revision and dependents.
 
+use crate::computed::remove_read_only;
 use crate::id::ResourceId;
 use crate::kind;
 use crate::pattern::member;
@@ -56,7 +57,13 @@ pub(crate) fn keep_absent(kind: &str, document: &mut Value, previous: Option<&Re
 pub(crate) fn declared(parent: &Resource, row: &InlineRow) -> Vec<(ResourceId, Value)> {
     let items = array(&parent.document, row).into_iter().flatten();
     let named = items.filter_map(|item| Some((member(item, "name")?.1.as_str()?, item)));
-    named.map(|(name, item)| (parent.id.child(row.collection, name), item.clone())).collect()
+    let child = |(name, item): (&str, &Value)| {
+        let id = parent.id.child(row.collection, name);
+        let mut document = item.clone();
+        remove_read_only(&id.resource_type(), &mut document);
+        (id, document)
+    };
+    named.map(child).collect()
 }
 
 /// The parent's document with one child put or removed.

@@ -2,6 +2,7 @@
 //! it, and the revision it last changed in.
 
 use crate::id::ResourceId;
+use crate::kind;
 use crate::pattern::member;
 use crate::secret;
 use base64::Engine;
@@ -98,7 +99,24 @@ impl Resource {
         let mut all = Value::Object(all);
         secret::remove_placeholders(&self.kind, &mut all);
         merge(&mut all, &self.computed);
+        if self.is_kind(kind::APPLICATION_GATEWAY) {
+            self.name_children(&mut all);
+        }
         all
+    }
+
+    /// Children that live only in their parent's document have ids and types all the same.
+    fn name_children(&self, all: &mut Value) {
+        let Some(properties) = all.get_mut("properties").and_then(Value::as_object_mut) else { return };
+        for (collection, items) in properties {
+            for item in items.as_array_mut().into_iter().flatten() {
+                let name = item.get("name").and_then(Value::as_str).map(str::to_owned);
+                if let (Some(name), Some(item)) = (name, item.as_object_mut()) {
+                    item.insert("id".into(), self.id.child(collection, &name).as_str().into());
+                    item.insert("type".into(), format!("{}/{collection}", self.kind).into());
+                }
+            }
+        }
     }
 }
 
@@ -151,9 +169,13 @@ mod tests {
         let seen = resource.effective();
         assert_eq!(seen["name"], "e");
         assert_eq!(seen["properties"]["sslCertificates"][0]["properties"], json!({}));
+        let frontend = &seen["properties"]["frontendIPConfigurations"][0];
         assert_eq!(
-            seen["properties"]["frontendIPConfigurations"],
-            json!([{ "name": "f", "properties": { "subnet": { "id": "s" }, "privateIPAddress": "10.0.0.4" } }])
+            frontend["properties"],
+            json!({ "subnet": { "id": "s" }, "privateIPAddress": "10.0.0.4" })
+        );
+        assert!(
+            frontend["id"].as_str().unwrap().ends_with("/applicationGateways/e/frontendIPConfigurations/f")
         );
         assert_eq!(resource.tag("env"), Some("t"));
         assert_eq!(resource.secret_ref("/properties/sslCertificates/0/properties/data"), None);

@@ -240,6 +240,14 @@ impl<'a> View<'a> {
         self.field(name).id("id")
     }
 
+    /// A reference `{"id": "…"}` that must be there.
+    pub fn require_id_ref(&self, name: &str) -> Option<ResourceId> {
+        self.required(name)?;
+        let inner = self.field(name);
+        inner.required("id")?;
+        inner.id("id")
+    }
+
     /// The references of an array of `{"id": "…"}`.
     pub fn id_refs(&self, name: &str) -> Vec<ResourceId> {
         self.array(name).iter().filter_map(|item| item.id("id")).collect()
@@ -374,11 +382,13 @@ mod tests {
                 assert_eq!(view.strings("list"), ["x"]);
                 assert!(!view.field("a").exists());
                 view.require_str("name");
+                view.require_id_ref("probe");
             },
             &[
                 "properties.list[0]: \"list[0]\" is a number; a string is needed",
                 "properties.a: \"a\" is an array; an object is needed",
                 "properties.name: \"name\" is missing",
+                "properties.probe: \"probe\" is missing",
             ],
         );
     }

@@ -402,3 +402,19 @@ fn a_rebuilt_graph_equals_the_one_that_was_built_by_commands() {
         assert_eq!(rebuilt.of_kind("a.b/C").count(), world.graph.len());
     }
 }
+
+#[test]
+fn putting_back_what_a_read_shows_changes_nothing() {
+    let mut world = World::default();
+    world.put(VNET, vnet());
+    let mut service = internal_service(SUBNET);
+    service["identity"] = json!({ "type": "SystemAssigned" });
+    world.put(SERVICE, service);
+    world
+        .put("Microsoft.Network/publicIPAddresses/a", json!({ "properties": { "idleTimeoutInMinutes": 4 } }));
+    for id in [VNET, SUBNET, SERVICE, "Microsoft.Network/publicIPAddresses/a"] {
+        let shown = world.effective(id);
+        let applied = world.put(id, shown);
+        assert!(applied.changes.is_empty(), "{id}: {:?}", applied.changes);
+    }
+}

@@ -312,8 +312,8 @@ impl Certificate {
         *self.0.self_signed.get_or_init(|| self.is_self_issued() && self.is_signed_by(self))
     }
 
-    /// Whether `issuer`'s key made this certificate's signature. Looks at nothing else; any algorithm of
-    /// [`crate::signature`] counts, old ones included.
+    /// Whether `issuer`'s key made this certificate's signature. Looks at nothing else, and old algorithms
+    /// (SHA-1, short RSA keys) count: for pairing and ordering, never for trust.
     pub fn is_signed_by(&self, issuer: &Self) -> bool {
         signature::verify(self, issuer.public_key(), signature::Floor::Legacy).is_ok()
     }

@@ -2,7 +2,7 @@
 //!
 //! [`read`] applies the import policy: limits before work, the pair of certificate and key chosen by public
 //! key (never by localKeyID or friendly name), the chain rebuilt by issuer links. [`open`] gives the raw
-//! contents. [`write`] makes modern files (AES-256, SHA-256) or legacy ones (3DES, SHA-1).
+//! contents. [`write()`] makes modern files (AES-256, SHA-256) or legacy ones (3DES, SHA-1).
 //!
 //! A password can be wrong, a file can be damaged, and a file can be no PFX at all: these are three errors.
 //! RC4 is refused by name. No error holds input bytes.

@@ -1,7 +1,10 @@
 //! Fixtures made by the `openssl` command line: keys, certificates with any dates and extensions, PFX files.
 //!
 //! Everything lies in a temporary directory that goes away with the [`Lab`]. A missing or failing `openssl`
-//! fails the test.
+//! fails the test. Other crates' tests may include this file by `#[path]`.
+
+// Each test crate that includes this file uses a part of it.
+#![allow(dead_code)]
 
 use handfast_core::UnixTime;
 use handfast_pki::{Certificate, PrivateKey, pem};

@@ -3,6 +3,9 @@
 
 mod named_values;
 
+#[cfg(test)]
+mod tests;
+
 use crate::machine::step::Step;
 use crate::plan::{Item, Node, ScopedDocument};
 use crate::policies;

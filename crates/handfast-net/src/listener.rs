@@ -90,6 +90,13 @@ impl SourceFilter {
         Self { rules: rules.into(), otherwise }
     }
 
+    /// The same rules, with one more network that may connect whatever they say.
+    #[must_use]
+    pub fn allowing(&self, network: IpNet) -> Self {
+        let rules = std::iter::once((network, true)).chain(self.rules.iter().copied()).collect();
+        Self { rules, otherwise: self.otherwise }
+    }
+
     /// Whether a source may connect.
     pub fn allows(&self, source: IpAddr) -> bool {
         let source = source.to_canonical();

@@ -1,0 +1,153 @@
+//! Documents to plans. Each part reports what is wrong with it and is left out or keeps its last good
+//! version. What would be open without a broken policy is not served at all.
+
+mod access;
+mod apis;
+mod backends;
+mod certificates;
+mod frontends;
+mod hosts;
+mod policies;
+
+use crate::counters::Counters;
+use crate::plan::{ApiService, GatewayPlan};
+use crate::tls_clients::TlsClients;
+use handfast_core::{Clock, Diagnostic};
+use handfast_model::{ChangeSet, Graph, Material, Report, Resource, View, kind};
+use handfast_net::tls::TrustSet;
+use handfast_pki::Credential;
+use policies::Policies;
+use std::cell::RefCell;
+use std::sync::Arc;
+
+/// Gives a certificate of the instance's CA for a host name.
+pub type Issue = Arc<dyn Fn(&str) -> Option<Arc<Credential>> + Send + Sync>;
+
+/// What a compile needs beside the graph.
+#[derive(Clone)]
+pub struct Environment {
+    /// The clock of the engine.
+    pub clock: Arc<dyn Clock>,
+    /// Trust towards backends: the system's roots and this instance's own CA.
+    pub default_trust: Arc<TrustSet>,
+    /// Certificates of the instance's CA for host names, cached by the caller.
+    pub issue: Issue,
+    /// The domain of gateway hosts, `azure-api.net` for instance.
+    pub domain: String,
+}
+
+/// Compiles every service of the graph. `changes` tells which to look at again; the others are taken over
+/// from `previous`.
+pub fn compile(
+    previous: Option<&GatewayPlan>,
+    graph: &Graph,
+    changes: &ChangeSet,
+    material: &Material,
+    env: &Environment,
+) -> (GatewayPlan, Vec<Diagnostic>) {
+    let counters = previous.map_or_else(Arc::default, |previous| previous.counters.clone());
+    let mut plan = GatewayPlan { counters, ..GatewayPlan::default() };
+    let mut diagnostics = Vec::new();
+    for resource in graph.of_kind(kind::SERVICE) {
+        let key = resource.id.key().to_owned();
+        let before = previous.and_then(|previous| previous.services.get(&key));
+        if let Some(before) = before.filter(|_| !changes.touches(&resource.id)) {
+            plan.services.insert(key, before.clone());
+            continue;
+        }
+        let task = Task {
+            graph,
+            resource,
+            material,
+            env,
+            previous: before.map(|before| &**before),
+            counters: &plan.counters,
+            diagnostics: RefCell::default(),
+        };
+        let service = task.compile();
+        diagnostics.extend(task.diagnostics.into_inner());
+        plan.services.insert(key, Arc::new(service));
+    }
+    plan.frontends = frontends::frontends(&plan.services, &mut diagnostics);
+    (plan, diagnostics)
+}
+
+/// The compile of one service.
+struct Task<'a> {
+    graph: &'a Graph,
+    resource: &'a Resource,
+    material: &'a Material,
+    env: &'a Environment,
+    previous: Option<&'a ApiService>,
+    counters: &'a Arc<Counters>,
+    diagnostics: RefCell<Vec<Diagnostic>>,
+}
+
+/// Properties that would change what is let through, and are not built: refused, not ignored.
+const REFUSED: &[(&str, &str)] = &[("additionalLocations", "additional locations are not available yet")];
+
+impl<'a> Task<'a> {
+    fn compile(&self) -> ApiService {
+        let report = Report::of(self.resource);
+        let root = View::of(self.resource, &report);
+        let properties = root.field("properties");
+        for (name, why) in REFUSED {
+            let found = properties.any(name);
+            if found.value().as_array().map_or(found.exists(), |items| !items.is_empty()) {
+                found.error("PropertyNotSupported", format!("\"{name}\" is refused: {why}"));
+            }
+        }
+        if self.graph.children(&self.resource.id, "workspaces").next().is_some() {
+            root.warning("WorkspacesNotAvailable", "workspaces have no effect: they are not available yet");
+        }
+        let exposure = hosts::exposure(self, &properties);
+        let (client_trust, backend_trust) = certificates::trust(self, &properties);
+        let credentials = certificates::credentials(self);
+        let backends = backends::backends(self, &credentials);
+        let previous_tls = self.previous.map(|previous| &*previous.tls);
+        let tls = TlsClients::new(backend_trust, credentials.values(), &self.env.clock, previous_tls);
+        let mut policies = Policies::new(self, backends.keys());
+        let global = policies.global();
+        let (products, memberships) = access::products(self, &mut policies);
+        let apis = apis::apis(self, &mut policies, &memberships, global.usable);
+        let keys = access::keys(self, &products);
+        let documents = policies.into_documents();
+        let wants = documents.values().any(|document| document.wants_certificate);
+        let hosts = hosts::hosts(self, &properties, wants, client_trust.id());
+        self.take(report);
+        ApiService {
+            id: self.resource.id.clone(),
+            log_id: self.resource.id.as_str().to_uppercase(),
+            name: self.resource.name().to_owned(),
+            hosts,
+            exposure,
+            router: apis.router,
+            apis: apis.entries,
+            apis_by_key: apis.by_key,
+            products: products.into_iter().map(|product| product.compiled).collect(),
+            keys,
+            backends,
+            credentials,
+            tls: Arc::new(tls),
+            client_trust,
+            documents,
+            global: global.plan,
+            global_document: global.document,
+            counters: self.counters.clone(),
+        }
+    }
+
+    /// Takes over what a report found.
+    fn take(&self, report: Report) {
+        self.diagnostics.borrow_mut().extend(report.into_diagnostics());
+    }
+
+    /// The children of the service in a collection, each with a report that is taken over afterwards.
+    fn each_child(&self, collection: &str, mut read: impl FnMut(&'a Arc<Resource>, &View<'_>)) {
+        for resource in self.graph.children(&self.resource.id, collection) {
+            let report = Report::of(resource);
+            read(resource, &View::of(resource, &report));
+            self.take(report);
+        }
+    }
+}

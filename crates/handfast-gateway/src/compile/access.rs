@@ -1,0 +1,144 @@
+//! Products and subscriptions.
+
+use super::Task;
+use super::policies::Policies;
+use crate::keys::{KeyIndex, KeyScope, Subscription};
+use crate::plan::Product;
+use handfast_core::UnixTime;
+use handfast_model::{ResourceId, View};
+use handfast_policy::{ProductIdentity, Scope, SubscriptionIdentity};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A product and its name.
+pub(super) struct NamedProduct {
+    /// Lower case.
+    pub(super) name: String,
+    pub(super) compiled: Product,
+}
+
+/// Products by API family: index, and whether the product needs no subscription.
+pub(super) type Memberships = BTreeMap<String, Vec<(usize, bool)>>;
+
+/// Products whose document can be used.
+pub(super) fn products(task: &Task<'_>, policies: &mut Policies<'_>) -> (Vec<NamedProduct>, Memberships) {
+    let (mut products, mut memberships) = (Vec::new(), Memberships::new());
+    task.each_child("products", |resource, root| {
+        let properties = root.field("properties");
+        let Ok(document) = policies.document(Scope::Product, &resource.id) else { return };
+        let open = !properties.bool_or("subscriptionRequired", true);
+        let name = properties.str("displayName").unwrap_or(resource.name()).to_owned();
+        let identity = Arc::new(ProductIdentity { id: resource.name().to_owned(), name });
+        let index = products.len();
+        for family in members(task, &resource.id) {
+            memberships.entry(family).or_default().push((index, open));
+        }
+        products.push(NamedProduct {
+            name: resource.name().to_lowercase(),
+            compiled: Product { identity, document },
+        });
+    });
+    (products, memberships)
+}
+
+/// The APIs of a product, lower case, without revision.
+fn members(task: &Task<'_>, product: &ResourceId) -> Vec<String> {
+    let direct = task.graph.children(product, "apis").map(|member| family(member.name()));
+    let linked = task.graph.children(product, "apiLinks").filter_map(|link| {
+        let id = link.properties().get("apiId")?.as_str()?;
+        Some(family(id.rsplit('/').next().unwrap_or_default()))
+    });
+    let mut members: Vec<String> = direct.chain(linked).collect();
+    members.sort();
+    members.dedup();
+    members
+}
+
+/// An API's name without its revision, lower case.
+pub(super) fn family(name: &str) -> String {
+    let lower = name.to_lowercase();
+    match lower.split_once(";rev=") {
+        Some((family, _)) => family.to_owned(),
+        None => lower,
+    }
+}
+
+/// The keys of all subscriptions.
+pub(super) fn keys(task: &Task<'_>, products: &[NamedProduct]) -> KeyIndex {
+    let mut keys = KeyIndex::default();
+    task.each_child("subscriptions", |resource, root| {
+        let properties = root.field("properties");
+        let Some(scope) = read_scope(task, &properties, products) else { return };
+        let state = properties.str("state").unwrap_or("active");
+        let date = |name: &str| read_date(&properties, name);
+        let (Ok(starts), Ok(expires), Ok(ends)) =
+            (date("startDate"), date("expirationDate"), date("endDate"))
+        else {
+            return;
+        };
+        let name = properties.str("displayName").unwrap_or_default().to_owned();
+        let subscription = Arc::new(Subscription {
+            identity: Arc::new(SubscriptionIdentity { id: resource.name().to_owned(), name }),
+            scope,
+            active: state.eq_ignore_ascii_case("active"),
+            starts,
+            ends: [expires, ends].into_iter().flatten().min(),
+        });
+        for member in ["primaryKey", "secondaryKey"] {
+            let key = properties.secret(member).and_then(|reference| task.material.get(&reference));
+            let Some(key) = key.filter(|key| !key.expose().is_empty()) else { continue };
+            if !keys.insert(key.expose(), &subscription) {
+                properties.any(member).error(
+                    "ValidationError",
+                    format!("\"{member}\" is the key of another subscription; keys are unique"),
+                );
+            }
+        }
+    });
+    keys
+}
+
+/// A full id below the service or a path such as `/products/x`; `None` is reported, or a product that is
+/// broken.
+fn read_scope(task: &Task<'_>, properties: &View<'_>, products: &[NamedProduct]) -> Option<KeyScope> {
+    let text = properties.require_str("scope")?;
+    let lower = text.to_lowercase();
+    let path = lower.strip_prefix(task.resource.id.key()).unwrap_or(&lower);
+    let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+    match (segments.next(), segments.next(), segments.next()) {
+        (None, ..) | (Some("apis"), None, _) => Some(KeyScope::AllApis),
+        (Some("apis"), Some(api), None) => Some(KeyScope::Api(family(api))),
+        (Some("products"), Some(product), None) => {
+            let index = products.iter().position(|known| known.name == product);
+            if index.is_none() {
+                properties.any("scope").error(
+                    "ValidationError",
+                    format!("scope \"{text}\" names a product that does not exist or cannot be used"),
+                );
+            }
+            index.map(KeyScope::Product)
+        }
+        _ => {
+            properties.any("scope").error(
+                "ValidationError",
+                format!("scope \"{text}\" is unknown; \"/apis\", \"/apis/{{name}}\" and \"/products/{{name}}\" would be accepted"),
+            );
+            None
+        }
+    }
+}
+
+/// `Err` is a date that cannot be read; it is reported.
+fn read_date(properties: &View<'_>, name: &str) -> Result<Option<UnixTime>, ()> {
+    let Some(text) = properties.str(name) else { return Ok(None) };
+    match text.parse::<jiff::Timestamp>() {
+        Ok(time) => Ok(Some(UnixTime(time.as_second()))),
+        Err(_) => {
+            let message = format!(
+                "\"{name}\" is \"{text}\"; a date such as \"2026-01-31T00:00:00Z\" would be accepted"
+            );
+            properties.any(name).error("ValidationError", message);
+            Err(())
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Exchanges with backends (specification 3.7): which URL, which TLS configuration and certificate, which
+//! header lines, and what failed. Stale kept-alive connections are the engine's matter.
+
+use crate::backend::{Ending, SingleBackend};
+use crate::base_url::BaseUrl;
+use crate::plan::{Api, ApiService};
+use crate::tls_clients::TlsMode;
+use handfast_core::message::{Method, RequestHead};
+use handfast_net::{
+    Address, Body, BodyFailure, Core, Response, ServerName, Target, UpstreamError, UpstreamFailure,
+    UpstreamProtocol, UpstreamRequest, UpstreamTimeouts,
+};
+use handfast_pki::Credential;
+use handfast_policy::{BackendTarget, BackendVersion, CertificateSelection, ForwardFailure, ForwardRequest};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Connecting takes at most this long, whatever a policy's timeout.
+const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(30);
+/// Between two reads of a response body. Azure's front end closes idle connections after four minutes.
+const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(240);
+/// Redirects followed for one request.
+const REDIRECTS_MAX: usize = 10;
+
+/// The surroundings of an exchange.
+#[derive(Clone, Copy)]
+pub(crate) struct Forwarder<'a> {
+    pub(crate) core: &'a Core,
+    pub(crate) service: &'a ApiService,
+    pub(crate) api: Option<&'a Api>,
+    pub(crate) client_ip: IpAddr,
+}
+
+/// A request on its way to a URL.
+pub(crate) struct Outgoing {
+    pub(crate) head: RequestHead,
+    pub(crate) body: Body,
+    pub(crate) upgrade: bool,
+}
+
+/// How a URL is reached.
+pub(crate) struct Route<'a> {
+    pub(crate) url: BaseUrl<'a>,
+    pub(crate) mode: TlsMode,
+    pub(crate) credential: Option<&'a Arc<Credential>>,
+    pub(crate) timeout: Duration,
+}
+
+impl Forwarder<'_> {
+    /// Sends the request of a machine to its backend.
+    pub(crate) async fn forward(
+        &self,
+        forward: &ForwardRequest,
+        mut outgoing: Outgoing,
+    ) -> Result<Response, ForwardFailure> {
+        let single = self.entity(&forward.backend)?;
+        let single = single.as_deref();
+        let base = match (single, &forward.backend.base_url) {
+            (Some(single), _) => single.url.clone(),
+            (None, Some(url)) => url.clone(),
+            (None, None) => self
+                .api
+                .and_then(|api| api.base_url.clone())
+                .ok_or_else(|| ForwardFailure::Connection("the API has no backend URL".to_owned()))?,
+        };
+        let url = BaseUrl::parse(&base)
+            .ok_or_else(|| ForwardFailure::Connection(format!("\"{base}\" is no absolute URL")))?;
+        let chosen = match &forward.backend.certificate {
+            Some(selection) => Some(self.certificate(selection)?),
+            None => None,
+        };
+        let mut mode = single.map(|single| single.mode).unwrap_or_default();
+        mode.http2 = forward.options.http_version == BackendVersion::Http2;
+        let credential = chosen.or_else(|| single.and_then(|single| single.credential.as_ref()));
+        let route = Route { url, mode, credential, timeout: forward.options.timeout };
+        self.prepare(&mut outgoing.head, &forward.backend, single, &url);
+        let result = match forward.options.follow_redirects {
+            true => self.follow(&route, outgoing).await,
+            false => self.send(&route, outgoing).await,
+        };
+        self.record(single, &result);
+        result
+    }
+
+    /// The backend entity that a policy named.
+    fn entity(&self, target: &BackendTarget) -> Result<Option<Arc<SingleBackend>>, ForwardFailure> {
+        let Some(name) = &target.backend_id else { return Ok(None) };
+        let Some(backend) = self.service.backends.get(&name.to_lowercase()) else {
+            return Err(ForwardFailure::Connection(format!("backend \"{name}\" does not exist")));
+        };
+        let chosen = backend.choose(self.core.clock().now(), self.core.random());
+        let unavailable =
+            || ForwardFailure::Unavailable(format!("the circuit of backend \"{name}\" is open"));
+        chosen.map(Some).ok_or_else(unavailable)
+    }
+
+    /// The client certificate that a policy selected.
+    pub(crate) fn certificate(
+        &self,
+        selection: &CertificateSelection,
+    ) -> Result<&Arc<Credential>, ForwardFailure> {
+        let (found, name) = match selection {
+            CertificateSelection::Id(id) => (self.service.credentials.get(&id.to_lowercase()), id),
+            CertificateSelection::Thumbprint(print) => {
+                let has = |one: &&Arc<Credential>| one.leaf().has_thumbprint(print);
+                (self.service.credentials.values().find(has), print)
+            }
+        };
+        found.ok_or_else(|| {
+            ForwardFailure::Connection(format!(
+                "client certificate \"{name}\" does not exist or has no private key"
+            ))
+        })
+    }
+
+    /// Target and header lines towards the backend.
+    fn prepare(
+        &self,
+        head: &mut RequestHead,
+        target: &BackendTarget,
+        single: Option<&SingleBackend>,
+        url: &BaseUrl<'_>,
+    ) {
+        let path = url.join(head.target.path());
+        head.target.set_path(&path);
+        head.fields
+            .retain(|name, _| !name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case(b"proxy-")));
+        // Values come from heads that the codec has checked, and from addresses.
+        if !target.keeps_host {
+            let _ = head.fields.set(b"Host", url.authority.as_bytes());
+        }
+        let client = self.client_ip.to_string();
+        let forwarded = match head.fields.get_str("x-forwarded-for") {
+            Some(list) => format!("{list},{client}"),
+            None => client,
+        };
+        let _ = head.fields.set(b"X-Forwarded-For", forwarded.as_bytes());
+        let Some(single) = single else { return };
+        for (index, (name, value)) in single.headers.iter().enumerate() {
+            let again = index > 0 && single.headers.get(index - 1).is_some_and(|(before, _)| before == name);
+            let _ = match again {
+                true => head.fields.append(name.as_bytes(), value.expose()),
+                false => head.fields.set(name.as_bytes(), value.expose()),
+            };
+        }
+        if !single.query.is_empty() {
+            let mut query = head.target.query().unwrap_or_default().to_owned();
+            for (name, value) in &single.query {
+                let joint = if query.is_empty() { "" } else { "&" };
+                query.push_str(&format!("{joint}{name}={}", String::from_utf8_lossy(value.expose())));
+            }
+            head.target.set_query(Some(&query));
+        }
+    }
+
+    fn record(&self, single: Option<&SingleBackend>, result: &Result<Response, ForwardFailure>) {
+        let Some(breaker) = single.and_then(|single| single.breaker.as_ref()) else { return };
+        let ending = match result {
+            Ok(response) => {
+                let after = response.head.fields.get_str("retry-after").and_then(|text| text.parse().ok());
+                Ending::Status(response.head.status, after)
+            }
+            Err(ForwardFailure::Timeout) => Ending::Failure("Timeout"),
+            Err(ForwardFailure::Client) => return breaker.forget(),
+            Err(_) => Ending::Failure("BackendConnectionFailure"),
+        };
+        breaker.record(ending, self.core.clock().now());
+    }
+
+    /// Sends a request and follows where the responses lead, as long as its body can be sent again.
+    async fn follow(&self, route: &Route<'_>, outgoing: Outgoing) -> Result<Response, ForwardFailure> {
+        let Outgoing { mut head, body, upgrade } = outgoing;
+        let mut replay = match &body {
+            Body::Full(bytes) => Some(Body::Full(bytes.clone())),
+            Body::Empty => Some(Body::Empty),
+            Body::Stream(_) => None,
+        };
+        let first = Outgoing { head: head.clone(), body, upgrade };
+        let mut response = self.send(route, first).await?;
+        let mut base = format!("{}://{}", if route.url.tls { "https" } else { "http" }, route.url.authority);
+        for _ in 0..REDIRECTS_MAX {
+            let location = response.head.fields.get_str("location");
+            let (Some(location), Some(body)) = (location, replay.take()) else { break };
+            let status = response.head.status;
+            if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+                break;
+            }
+            let absolute = match location.starts_with('/') && !location.starts_with("//") {
+                true => format!("{base}{location}"),
+                false => location.to_owned(),
+            };
+            let Some(url) = BaseUrl::parse(&absolute) else { break };
+            let to_get = status == 303 || (status < 303 && head.method == Method::Post);
+            let body = if to_get { Body::Empty } else { body };
+            if to_get && head.method != Method::Head {
+                head.method = Method::Get;
+            }
+            let same_origin = url.authority == route.url.authority && url.tls == route.url.tls;
+            if !same_origin {
+                head.fields.remove(b"Authorization");
+            }
+            let path = if url.path.is_empty() { "/" } else { url.path };
+            head.target.assign(path);
+            head.target.set_query(url.query);
+            let _ = head.fields.set(b"Host", url.authority.as_bytes());
+            replay = match &body {
+                Body::Full(bytes) => Some(Body::Full(bytes.clone())),
+                _ => Some(Body::Empty),
+            };
+            let credential = route.credential.filter(|_| same_origin);
+            let next = Route { url, mode: route.mode, credential, timeout: route.timeout };
+            response = self.send(&next, Outgoing { head: head.clone(), body, upgrade: false }).await?;
+            base = format!("{}://{}", if url.tls { "https" } else { "http" }, url.authority);
+        }
+        Ok(response)
+    }
+
+    /// One exchange.
+    pub(crate) async fn send(
+        &self,
+        route: &Route<'_>,
+        outgoing: Outgoing,
+    ) -> Result<Response, ForwardFailure> {
+        let url = &route.url;
+        let tls = match url.tls {
+            false => None,
+            true => Some(self.service.tls.get(route.mode, route.credential).ok_or_else(|| {
+                ForwardFailure::Connection("the client certificate cannot be used for TLS".to_owned())
+            })?),
+        };
+        let target = Target {
+            address: self.address(url).await?,
+            tls,
+            server_name: ServerName::try_from(url.host.to_owned()).ok(),
+            protocol: if route.mode.http2 { UpstreamProtocol::Http2 } else { UpstreamProtocol::Http1 },
+            source: self.service.exposure.private.as_ref().map(|private| private.ip),
+        };
+        let timeouts = UpstreamTimeouts {
+            connect: route.timeout.min(CONNECT_TIMEOUT_MAX),
+            response: route.timeout,
+            body_idle: BODY_IDLE_TIMEOUT,
+        };
+        let Outgoing { head, body, upgrade } = outgoing;
+        let request = UpstreamRequest { head, body, upgrade, timeouts };
+        self.core.send(&target, request).await.map_err(failure)
+    }
+
+    /// The address of a URL's host: virtual when it lies in the service's network and is answered here.
+    async fn address(&self, url: &BaseUrl<'_>) -> Result<Address, ForwardFailure> {
+        if let (Some(private), Ok(ip)) = (&self.service.exposure.private, url.host.parse::<IpAddr>())
+            && private.contains(ip)
+        {
+            let address = Address::Virtual { network: private.network.clone(), ip, port: url.port };
+            if self.core.is_local(&address) {
+                return Ok(address);
+            }
+            return Ok(Address::Real(SocketAddr::new(ip, url.port)));
+        }
+        let resolver = self.core.resolver();
+        if let Some(address) = resolver.known(url.host, url.port) {
+            return Ok(address);
+        }
+        let addresses = resolver
+            .resolve(url.host, url.port)
+            .await
+            .map_err(|error| ForwardFailure::Connection(error.to_string()))?;
+        let index = self.core.random() as usize % addresses.len().max(1);
+        addresses
+            .into_iter()
+            .nth(index)
+            .ok_or_else(|| ForwardFailure::Connection(format!("host \"{}\" has no address", url.host)))
+    }
+}
+
+fn failure(error: UpstreamError) -> ForwardFailure {
+    match error.failure {
+        UpstreamFailure::Timeout => ForwardFailure::Timeout,
+        UpstreamFailure::RequestBody(BodyFailure::Io | BodyFailure::Truncated | BodyFailure::Timeout) => {
+            ForwardFailure::Client
+        }
+        other => ForwardFailure::Connection(other.to_string()),
+    }
+}

@@ -1,0 +1,268 @@
+//! The host of the policy machine: does the IO that a request's plan asks for, and makes the engine's
+//! response of what the machine leaves.
+
+use crate::base_url::BaseUrl;
+use crate::forward::{Forwarder, Outgoing, Route};
+use crate::tls_clients::TlsMode;
+use crate::{answers, plan::ApiService};
+use bytes::Bytes;
+use handfast_core::message::{Fields, Method, RequestHead, Scheme};
+use handfast_net::{Body, Core, Response, Upgrade, sleep};
+use handfast_policy::{
+    Body as PolicyBody, Context, ForwardFailure, ForwardRequest, Input, Machine, Output,
+    Response as PolicyResponse, SendRequest, Side,
+};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Bytes of a request body that is kept to be sent again, and of a response to `send-request`.
+const BUFFERED_BYTES_MAX: usize = 16 << 20;
+
+/// One request and the IO around it.
+pub(crate) struct Host<'a> {
+    pub(crate) core: &'a Core,
+    pub(crate) service: &'a Arc<ApiService>,
+    /// Index of the matched API.
+    pub(crate) api: Option<usize>,
+    pub(crate) client_ip: IpAddr,
+    pub(crate) body: Body,
+    pub(crate) upgrade: bool,
+    /// What came with the last response head.
+    received: Option<Received>,
+    exchange: BackendExchange,
+    client_gone: bool,
+}
+
+/// The last exchange with a backend, for the log.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct BackendExchange {
+    pub(crate) status: Option<u16>,
+    pub(crate) took: Duration,
+    /// Whether there was one.
+    pub(crate) made: bool,
+}
+
+struct Received {
+    body: Body,
+    upgrade: Option<Upgrade>,
+}
+
+/// How a request ended.
+pub(crate) struct Finished {
+    pub(crate) response: Response,
+    pub(crate) context: Context,
+    pub(crate) exchange: BackendExchange,
+}
+
+impl<'a> Host<'a> {
+    pub(crate) fn new(core: &'a Core, service: &'a Arc<ApiService>, client_ip: IpAddr, body: Body) -> Self {
+        Self {
+            core,
+            service,
+            api: None,
+            client_ip,
+            body,
+            upgrade: false,
+            received: None,
+            exchange: BackendExchange::default(),
+            client_gone: false,
+        }
+    }
+
+    /// Runs a machine to its end.
+    pub(crate) async fn run(mut self, mut machine: Machine, begin: Input) -> Finished {
+        let mut input = begin;
+        loop {
+            let now = self.core.clock().now();
+            input = match machine.step(input, now) {
+                Output::Done(_) => break,
+                Output::Forward(forward) => self.forward(&forward, machine.context()).await,
+                Output::Send(request) => self.send(*request).await,
+                Output::ReadBody { side, bytes_max } => {
+                    self.read(side, bytes_max, machine.context_mut()).await
+                }
+                Output::Count(count) => {
+                    Input::Counted(self.service.counters.count(&self.service.log_id, &count, now))
+                }
+                Output::Acquire { key, max } => {
+                    Input::Permit(self.service.counters.acquire(&self.service.log_id, &key, max))
+                }
+                Output::Sleep(time) => {
+                    sleep(time).await;
+                    Input::Slept
+                }
+            };
+        }
+        let mut context = machine.into_context();
+        let response = self.response(&mut context);
+        Finished { response, context, exchange: self.exchange }
+    }
+
+    fn forwarder(&self) -> Forwarder<'_> {
+        let api = self.api.and_then(|api| self.service.apis.get(api)).map(|entry| &*entry.api);
+        Forwarder { core: self.core, service: self.service, api, client_ip: self.client_ip }
+    }
+
+    async fn forward(&mut self, forward: &ForwardRequest, context: &Context) -> Input {
+        let mut head = context.request.clone();
+        let body = match &context.request_body {
+            PolicyBody::Replace(bytes) => {
+                remove_framing(&mut head.fields);
+                Body::from(bytes.clone())
+            }
+            PolicyBody::Keep => match self.own_body(forward.options.buffer_request_body).await {
+                Ok(body) => body,
+                Err(failure) => return self.failed(failure),
+            },
+        };
+        self.received = None;
+        let began = Instant::now();
+        let outgoing = Outgoing { head, body, upgrade: self.upgrade };
+        let result = self.forwarder().forward(forward, outgoing).await;
+        self.exchange.made = true;
+        self.exchange.took = began.elapsed();
+        match result {
+            Ok(Response { head, body, upgrade, .. }) => {
+                self.exchange.status = Some(head.status);
+                self.received = Some(Received { body, upgrade });
+                Input::Response(head)
+            }
+            Err(failure) => self.failed(failure),
+        }
+    }
+
+    fn failed(&mut self, failure: ForwardFailure) -> Input {
+        self.client_gone |= failure == ForwardFailure::Client;
+        self.exchange.status = None;
+        Input::ForwardFailed(failure)
+    }
+
+    /// The client's body: a copy when it is in memory, else the stream itself.
+    async fn own_body(&mut self, buffer: bool) -> Result<Body, ForwardFailure> {
+        if buffer && matches!(self.body, Body::Stream(_)) {
+            let read = self.body.collect(BUFFERED_BYTES_MAX).await;
+            self.body = Body::from(read.map_err(|_| ForwardFailure::Client)?);
+        }
+        Ok(match &self.body {
+            Body::Full(bytes) => Body::Full(bytes.clone()),
+            _ => std::mem::take(&mut self.body),
+        })
+    }
+
+    /// A request of the document's own.
+    async fn send(&mut self, request: SendRequest) -> Input {
+        let body = match &request.body {
+            PolicyBody::Replace(bytes) => Ok(bytes.clone()),
+            PolicyBody::Keep => self.kept_bytes().await,
+        };
+        let body = match body {
+            Ok(body) => body,
+            Err(failure) => return Input::Sent(Err(failure)),
+        };
+        if !request.detached {
+            return Input::Sent(self.forwarder().send_own(&request, body).await);
+        }
+        let (core, service, client_ip) = (self.core.clone(), self.service.clone(), self.client_ip);
+        self.core.spawn(async move {
+            let forwarder = Forwarder { core: &core, service: &service, api: None, client_ip };
+            // Nobody waits for the outcome.
+            let _ = forwarder.send_own(&request, body).await;
+        });
+        Input::Sent(Ok(PolicyResponse::default()))
+    }
+
+    /// The client's body in memory, still there afterwards.
+    async fn kept_bytes(&mut self) -> Result<Bytes, ForwardFailure> {
+        match self.own_body(true).await? {
+            Body::Full(bytes) => Ok(bytes),
+            _ => Ok(Bytes::new()),
+        }
+    }
+
+    async fn read(&mut self, side: Side, bytes_max: usize, context: &mut Context) -> Input {
+        let (body, fields) = match side {
+            Side::Request => (&mut self.body, Some(&mut context.request.fields)),
+            Side::Response => {
+                let fields = context.response.as_mut().map(|response| &mut response.head.fields);
+                let Some(received) = &mut self.received else { return Input::Body(Bytes::new()) };
+                (&mut received.body, fields)
+            }
+        };
+        let coding = fields.as_ref().and_then(|fields| fields.get_str("content-encoding"));
+        if let Some(coding) = coding.filter(|coding| !coding.eq_ignore_ascii_case("identity")) {
+            return Input::BodyFailed(format!("the body has the content coding \"{coding}\""));
+        }
+        match body.collect(bytes_max).await {
+            Ok(bytes) => {
+                *body = Body::from(bytes.clone());
+                if let Some(fields) = fields {
+                    fields.remove(b"Content-Encoding");
+                }
+                Input::Body(bytes)
+            }
+            Err(failure) => Input::BodyFailed(failure.to_string()),
+        }
+    }
+
+    /// What goes to the client.
+    fn response(&mut self, context: &mut Context) -> Response {
+        if self.client_gone {
+            // The prepared 500 would reach nobody; the connection ends.
+            return answers::message(400, "Bad request").closing();
+        }
+        let PolicyResponse { mut head, body } = context.response.take().unwrap_or_default();
+        match body {
+            PolicyBody::Replace(bytes) => {
+                remove_framing(&mut head.fields);
+                if context.request.method == Method::Head {
+                    let _ = head.fields.set(b"Content-Length", bytes.len().to_string().as_bytes());
+                }
+                Response { head, body: Body::from(bytes), upgrade: None, close: false }
+            }
+            PolicyBody::Keep => {
+                let received = self.received.take();
+                let (body, upgrade) = received.map_or((Body::Empty, None), |one| (one.body, one.upgrade));
+                let upgrade = upgrade.filter(|_| head.status == 101);
+                Response { head, body, close: upgrade.is_some(), upgrade }
+            }
+        }
+    }
+}
+
+fn remove_framing(fields: &mut Fields) {
+    for name in [&b"Content-Length"[..], b"Transfer-Encoding", b"Content-Encoding"] {
+        fields.remove(name);
+    }
+}
+
+impl Forwarder<'_> {
+    /// Sends a policy's own request and reads the whole response.
+    async fn send_own(&self, request: &SendRequest, body: Bytes) -> Result<PolicyResponse, ForwardFailure> {
+        let Some(url) = BaseUrl::parse(&request.url) else {
+            return Err(ForwardFailure::Connection(format!("\"{}\" is no absolute URL", request.url)));
+        };
+        let credential = request.certificate.as_ref().map(|one| self.certificate(one)).transpose()?;
+        let mut head = RequestHead {
+            method: request.method.clone(),
+            scheme: if url.tls { Scheme::Https } else { Scheme::Http },
+            authority: url.authority.to_owned(),
+            fields: request.fields.clone(),
+            ..RequestHead::default()
+        };
+        head.target.assign(if url.path.is_empty() { "/" } else { url.path });
+        head.target.set_query(url.query);
+        head.fields.remove(b"Content-Length");
+        if !head.fields.contains(b"Host") {
+            let _ = head.fields.set(b"Host", url.authority.as_bytes());
+        }
+        let route = Route { url, mode: TlsMode::default(), credential, timeout: request.timeout };
+        let outgoing = Outgoing { head, body: Body::from(body), upgrade: false };
+        let Response { head, mut body, .. } = self.send(&route, outgoing).await?;
+        let bytes = body
+            .collect(BUFFERED_BYTES_MAX)
+            .await
+            .map_err(|error| ForwardFailure::Connection(error.to_string()))?;
+        Ok(PolicyResponse { head, body: PolicyBody::Replace(bytes) })
+    }
+}

@@ -59,11 +59,14 @@ pub struct Fabric {
 impl Fabric {
     /// A fabric of these listeners; each is known by its own address and by its aliases.
     pub fn new(listeners: impl IntoIterator<Item = Arc<Listener>>) -> Self {
+        Self::with_aliases(listeners.into_iter().map(|listener| (listener.aliases().to_vec(), listener)))
+    }
+
+    /// A fabric of listeners with the aliases that they have now.
+    pub(crate) fn with_aliases(listeners: impl IntoIterator<Item = (Vec<Address>, Arc<Listener>)>) -> Self {
         let mut map = HashMap::new();
-        for listener in listeners {
-            for alias in listener.aliases() {
-                map.insert(alias.clone(), listener.clone());
-            }
+        for (aliases, listener) in listeners {
+            map.extend(aliases.into_iter().map(|alias| (alias, listener.clone())));
             map.insert(listener.address().clone(), listener);
         }
         Self { listeners: map }

@@ -6,11 +6,14 @@ mod exchange;
 mod fused;
 mod http2;
 mod pool;
+mod relayed;
 mod response_body;
+mod upload;
 
 pub(crate) use fused::FusedCache;
 pub(crate) use http2::Http2Pool;
 pub(crate) use pool::IdlePool;
+pub(crate) use upload::Upload;
 
 use crate::address::Address;
 use crate::body::Body;
@@ -21,6 +24,7 @@ use crate::tls::{ClientTls, Identity};
 use handfast_core::message::RequestHead;
 use handfast_telemetry::Metric;
 use rustls::pki_types::ServerName;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,12 +55,13 @@ pub struct Target {
 }
 
 /// What two requests must have in common to share a connection.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct PoolKey {
     address: Address,
     tls: Option<Identity>,
     server_name: Option<ServerName<'static>>,
     source: Option<IpAddr>,
+    fingerprint: u64,
 }
 
 impl Target {
@@ -66,7 +71,32 @@ impl Target {
             tls: self.tls.as_ref().map(|tls| *tls.identity()),
             server_name: self.server_name.clone(),
             source: self.source,
+            fingerprint: self.fingerprint(),
         }
+    }
+
+    /// A number that targets with equal keys share, and seldom others.
+    fn fingerprint(&self) -> u64 {
+        let mut hash = DefaultHasher::new();
+        self.address.hash(&mut hash);
+        self.tls.as_ref().map(|tls| tls.identity()).hash(&mut hash);
+        self.server_name.hash(&mut hash);
+        self.source.hash(&mut hash);
+        hash.finish()
+    }
+}
+
+impl PoolKey {
+    /// Whether a connection with this key may carry a request to that target.
+    fn fits(&self, target: &Target) -> bool {
+        self.address == target.address
+            && self.tls.as_ref() == target.tls.as_ref().map(|tls| tls.identity())
+            && self.server_name == target.server_name
+            && self.source == target.source
+    }
+
+    fn fingerprint(&self) -> u64 {
+        self.fingerprint
     }
 }
 

@@ -8,6 +8,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+/// What stands for a timeout that is too long to be added to the clock: 30 years.
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
 /// A movable point in time.
 #[derive(Default)]
 pub(crate) struct Deadline {
@@ -18,7 +21,8 @@ pub(crate) struct Deadline {
 impl Deadline {
     /// Expires after `timeout` from now.
     pub(crate) fn set(&mut self, timeout: Duration) {
-        let at = Instant::now() + timeout;
+        let now = Instant::now();
+        let at = now.checked_add(timeout).unwrap_or(now + FAR);
         if let Some(timer) = &mut self.timer
             && at < timer.deadline()
         {

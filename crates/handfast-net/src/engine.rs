@@ -93,6 +93,7 @@ struct CoreHandle {
 
 struct Open {
     listener: Arc<Listener>,
+    aliases: Vec<Address>,
     bound: Option<SocketAddr>,
     stops: Vec<oneshot::Sender<()>>,
 }
@@ -154,7 +155,8 @@ impl Engine {
         }
         // Dropping a stop sender ends the accept loop; open connections live on with the last state.
         drop(previous);
-        self.shared.fabric.store(Arc::new(Fabric::new(self.open.values().map(|open| open.listener.clone()))));
+        let listeners = self.open.values().map(|open| (open.aliases.clone(), open.listener.clone()));
+        self.shared.fabric.store(Arc::new(Fabric::with_aliases(listeners)));
         errors
     }
 
@@ -165,10 +167,14 @@ impl Engine {
 
     /// Runs something on one of the cores; they are numbered from zero, modulo their count.
     pub fn spawn(&self, core: usize, task: impl FnOnce(Core) + Send + 'static) {
-        if let Some(handle) = self.cores.get(core % self.cores.len().max(1)) {
-            // A core that is behind by a thousand commands is not serving anyway.
-            let _ = handle.commands.try_send(Box::new(task));
-        }
+        // A core that is behind by a thousand commands is not serving anyway.
+        let _ = self.try_spawn(core, task);
+    }
+
+    fn try_spawn(&self, core: usize, task: impl FnOnce(Core) + Send + 'static) -> io::Result<()> {
+        let busy = || io::Error::new(io::ErrorKind::WouldBlock, "the core does not take commands");
+        let handle = self.cores.get(core % self.cores.len().max(1)).ok_or_else(busy)?;
+        handle.commands.try_send(Box::new(task)).map_err(|_| busy())
     }
 
     /// Client connections open now.
@@ -206,7 +212,7 @@ impl Drop for Engine {
 
 impl Engine {
     fn open_or_keep(&self, plan: ListenerPlan, kept: Option<Open>) -> io::Result<Open> {
-        if let Some(open) = kept {
+        if let Some(mut open) = kept {
             let same_source = match &plan.source {
                 ListenSource::Bind(address) => open.bound.is_some_and(|bound| {
                     bound == *address || (address.port() == 0 && bound.ip() == address.ip())
@@ -214,7 +220,8 @@ impl Engine {
                 ListenSource::Inherit(_) => open.bound.is_some(),
                 ListenSource::Memory => open.bound.is_none(),
             };
-            if same_source && open.listener.aliases() == plan.aliases {
+            if same_source {
+                open.aliases = plan.aliases;
                 open.listener.publish(plan.state);
                 return Ok(open);
             }
@@ -225,20 +232,20 @@ impl Engine {
             ListenSource::Memory => Vec::new(),
         };
         let bound = sockets.first().map(StdListener::local_addr).transpose()?;
-        let listener = Listener::new(plan.name, plan.address, plan.aliases, plan.state);
+        let listener = Listener::new(plan.name, plan.address, plan.aliases.clone(), plan.state);
         let mut stops = Vec::new();
         for (core, socket) in sockets.into_iter().enumerate() {
             let (stop, stopped) = oneshot::channel();
             stops.push(stop);
             let listener = listener.clone();
             socket.set_nonblocking(true)?;
-            self.spawn(core, move |core| {
+            self.try_spawn(core, move |core| {
                 let Ok(socket) = TcpListener::from_std(socket) else { return };
                 let accept = AcceptLoop { core: core.clone(), listener, socket, stop: stopped };
                 core.spawn(accept.run());
-            });
+            })?;
         }
-        Ok(Open { listener, bound, stops })
+        Ok(Open { listener, aliases: plan.aliases, bound, stops })
     }
 }
 
@@ -292,6 +299,7 @@ fn run_core(shared: Arc<Shared>, log: Option<LogSink>, mut commands: mpsc::Recei
                 tokio::time::sleep(HOUSEKEEPING).await;
                 housekeeper.flush_log();
                 housekeeper.idle().borrow_mut().expire(&housekeeper.shared().limits);
+                housekeeper.http2().borrow_mut().expire(&housekeeper.shared().limits);
             }
         });
         while let Some(task) = commands.recv().await {

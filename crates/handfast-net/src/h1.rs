@@ -5,6 +5,7 @@
 //! [`crate::Limits`]. Tokenising is done by `httparse`; everything with a meaning is decided here.
 
 mod body;
+mod conform;
 mod encode;
 mod refusal;
 mod request;
@@ -13,8 +14,10 @@ mod scan;
 
 pub(crate) use body::is_allowed_trailer;
 pub use body::{BodyDecoder, BodyFailure, Step};
+pub(crate) use conform::{conform_request, conform_response};
 pub use encode::{
-    Framing, encode_chunk_end, encode_chunk_start, encode_request, encode_response, encode_trailers,
+    Framing, Persistence, encode_chunk_end, encode_chunk_start, encode_request, encode_response,
+    encode_response_head, encode_trailers,
 };
 pub use refusal::Refusal;
 pub use request::{Connection, Parsed, RequestFraming, parse_request};
@@ -22,5 +25,5 @@ pub use response::{ResponseFailure, ResponseFraming, ResponseMeta, parse_respons
 
 /// Rules about fields and authorities that HTTP/2 shares.
 pub(crate) mod request_rules {
-    pub(crate) use super::request::{is_authority, is_hop_by_hop};
+    pub(crate) use super::request::{decimal, is_authority, is_hop_by_hop};
 }

@@ -1,15 +1,15 @@
 //! Bodies over HTTP/2, either side.
 
 use crate::body::{Body, BodyStream};
+use crate::client::Upload;
 use crate::deadline::Deadline;
+use crate::h1::request_rules::decimal;
 use crate::h1::{BodyFailure, is_allowed_trailer};
-use crate::limits::Limits;
 use bytes::{Buf, Bytes};
 use h2::{RecvStream, SendStream};
 use handfast_core::message::{Fields, is_field_value};
 use http::header::{HeaderName, HeaderValue};
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -22,14 +22,17 @@ pub(crate) struct H2Body {
     remaining: Option<u64>,
     received: u64,
     trailers: Option<Fields>,
-    limits: Arc<Limits>,
+    bytes_max: u64,
+    idle: Duration,
     deadline: Deadline,
+    /// The other direction of the same stream, which is reset when nobody wants the answer any more.
+    _upload: Option<Upload>,
 }
 
 impl H2Body {
-    /// `fields` are those of the head, for a declared length.
-    pub(crate) fn new(stream: RecvStream, fields: &Fields, limits: Arc<Limits>) -> Self {
-        let declared = fields.get_str("content-length").and_then(|text| text.parse().ok());
+    /// `fields` are those of the head, for a declared length; `idle` bounds each wait for the peer.
+    pub(crate) fn new(stream: RecvStream, fields: &Fields, bytes_max: u64, idle: Duration) -> Self {
+        let declared = fields.get(b"content-length").and_then(decimal);
         Self {
             stream,
             chunk: Bytes::new(),
@@ -38,9 +41,16 @@ impl H2Body {
             remaining: declared,
             received: 0,
             trailers: None,
-            limits,
+            bytes_max,
+            idle,
             deadline: Deadline::default(),
+            _upload: None,
         }
+    }
+
+    /// Keeps the upload that belongs to the same stream alive for as long as this body is wanted.
+    pub(crate) fn with_upload(self, upload: Option<Upload>) -> Self {
+        Self { _upload: upload, ..self }
     }
 
     fn take_trailers(&mut self, map: Option<http::HeaderMap>) {
@@ -72,7 +82,7 @@ impl BodyStream for H2Body {
                 Poll::Ready(Some(Ok(chunk))) => {
                     self.deadline.clear();
                     self.received += chunk.len() as u64;
-                    if self.received > self.limits.body_bytes_max {
+                    if self.received > self.bytes_max {
                         return Poll::Ready(Err(BodyFailure::BodyTooLarge));
                     }
                     self.remaining = self.remaining.map(|left| left.saturating_sub(chunk.len() as u64));
@@ -81,7 +91,7 @@ impl BodyStream for H2Body {
                 Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(BodyFailure::Truncated)),
                 Poll::Ready(None) => self.data_ended = true,
                 Poll::Pending => {
-                    self.deadline.start(self.limits.body_idle_timeout);
+                    self.deadline.start(self.idle);
                     return self.deadline.poll_expired(cx).map(|()| Err(BodyFailure::Timeout));
                 }
             }
@@ -135,35 +145,61 @@ pub(crate) async fn send_body(
         })
         .await?;
         if body.chunk().is_empty() {
-            return match body.trailers().as_ref().and_then(trailer_map) {
-                Some(trailers) => stream.send_trailers(trailers),
-                None => stream.send_data(Bytes::new(), true),
-            }
-            .map_err(|_| SendFailure::Stream);
+            return finish(body, stream);
         }
-        stream.reserve_capacity(body.chunk().len());
-        deadline.set(idle);
-        let granted = poll_fn(|cx| match stream.poll_capacity(cx) {
-            Poll::Ready(Some(Ok(granted))) => Poll::Ready(Ok(granted)),
-            Poll::Ready(Some(Err(_)) | None) => Poll::Ready(Err(SendFailure::Stream)),
-            Poll::Pending => deadline.poll_expired(cx).map(|()| Err(SendFailure::Stalled)),
-        })
-        .await?;
+        let granted = match stream.capacity() {
+            0 => {
+                stream.reserve_capacity(body.chunk().len());
+                deadline.set(idle);
+                poll_fn(|cx| match stream.poll_capacity(cx) {
+                    Poll::Ready(Some(Ok(granted))) => Poll::Ready(Ok(granted)),
+                    Poll::Ready(Some(Err(_)) | None) => Poll::Ready(Err(SendFailure::Stream)),
+                    Poll::Pending => deadline.poll_expired(cx).map(|()| Err(SendFailure::Stalled)),
+                })
+                .await?
+            }
+            granted => granted,
+        };
         let count = granted.min(body.chunk().len());
+        if count == 0 {
+            continue;
+        }
         let piece = Bytes::copy_from_slice(&body.chunk()[..count]);
         body.consume(count);
-        let last = body.remaining() == Some(0) && count > 0 && !matches!(body, Body::Stream(_));
-        stream.send_data(piece, last).map_err(|_| SendFailure::Stream)?;
-        if last {
-            return Ok(());
+        // When the end is known already, it goes out with the last piece and not as a frame of its own.
+        let next = poll_fn(|cx| Poll::Ready(body.poll_ready(cx))).await;
+        let ended = matches!(next, Poll::Ready(Ok(()))) && body.chunk().is_empty();
+        let trailers = if ended { body.trailers() } else { None };
+        stream.send_data(piece, ended && trailers.is_none()).map_err(|_| SendFailure::Stream)?;
+        match next {
+            Poll::Ready(Err(failure)) => return Err(SendFailure::Body(failure)),
+            _ if !ended => {}
+            _ => {
+                return match trailers.as_ref().map(trailer_map) {
+                    Some(trailers) => stream.send_trailers(trailers).map_err(|_| SendFailure::Stream),
+                    None => Ok(()),
+                };
+            }
         }
     }
 }
 
-fn trailer_map(trailers: &Fields) -> Option<http::HeaderMap> {
+/// Ends a stream whose body has ended.
+fn finish(body: &mut Body, stream: &mut SendStream<Bytes>) -> Result<(), SendFailure> {
+    match body.trailers().as_ref().map(trailer_map) {
+        Some(trailers) => stream.send_trailers(trailers),
+        None => stream.send_data(Bytes::new(), true),
+    }
+    .map_err(|_| SendFailure::Stream)
+}
+
+/// Fields that HTTP/2 cannot carry, which our own checks on fields make impossible, are left out.
+fn trailer_map(trailers: &Fields) -> http::HeaderMap {
     let mut map = http::HeaderMap::new();
     for (name, value) in trailers.iter() {
-        map.append(HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value).ok()?);
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+            map.append(name, value);
+        }
     }
-    Some(map)
+    map
 }

@@ -165,6 +165,40 @@ impl Io {
         tokio_util::io::poll_read_buf(Pin::new(self), cx, buffer)
     }
 
+    /// The stream under TLS, or the only one.
+    fn raw(&self) -> &Raw {
+        match self {
+            Self::Plain(raw) => raw,
+            Self::Server(stream) => stream.get_ref().0,
+            Self::Client(stream) => stream.get_ref().0,
+        }
+    }
+
+    /// Makes the coming close a reset. A peer that reads a message up to the end of the connection must not
+    /// take a message that broke for one that is complete.
+    pub(crate) fn abort(&self) {
+        if let Transport::Tcp(stream) = &self.raw().transport {
+            // Failure means that the connection is gone already.
+            let _ = stream.set_zero_linger();
+        }
+    }
+
+    /// Whether ALPN chose HTTP/2.
+    pub(crate) fn is_http2(&self) -> bool {
+        let alpn = match self {
+            Self::Plain(_) => None,
+            Self::Server(stream) => stream.get_ref().1.alpn_protocol(),
+            Self::Client(stream) => stream.get_ref().1.alpn_protocol(),
+        };
+        alpn == Some(b"h2")
+    }
+
+    /// Whether the peer has closed or sent something, without keeping what it sent.
+    pub(crate) fn poll_anything(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut byte = [0u8; 1];
+        Pin::new(self).poll_read(cx, &mut ReadBuf::new(&mut byte)).map(|_| ())
+    }
+
     /// Writes from `bytes[*at..]`, moving `at`; ready when all is written and flushed.
     pub(crate) fn poll_write_all(
         &mut self,

@@ -30,6 +30,12 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// Between two reads of a request body, and between two writes of a response. nginx: 60 s.
     pub body_idle_timeout: Duration,
+    /// Body of declared length, bytes per second of waiting for it, once `body_rate_grace` was waited. Ours: 500.
+    pub body_rate_min: u64,
+    /// How long a body of declared length may be slower than `body_rate_min`. Ours: 20 s.
+    pub body_rate_grace: Duration,
+    /// Between two bytes, either way, of a connection that was upgraded. Azure's public addresses: 4 min.
+    pub tunnel_idle_timeout: Duration,
     /// Between two requests of a kept-alive HTTP/1.1 connection. Azure v2 and nginx: 75 s.
     pub keep_alive_timeout: Duration,
     /// An HTTP/2 connection without streams. Azure: 180 s.
@@ -55,6 +61,9 @@ impl Default for Limits {
             handshake_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(60),
             body_idle_timeout: Duration::from_secs(60),
+            body_rate_min: 500,
+            body_rate_grace: Duration::from_secs(20),
+            tunnel_idle_timeout: Duration::from_secs(240),
             keep_alive_timeout: Duration::from_secs(75),
             h2_idle_timeout: Duration::from_secs(180),
             drain_bytes_max: 64 * 1024,

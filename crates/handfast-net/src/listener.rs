@@ -9,6 +9,7 @@ use arc_swap::{ArcSwap, Guard};
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What answers on a listener now.
 #[derive(Clone)]
@@ -27,6 +28,7 @@ pub struct ListenerState {
 
 /// An address and what answers there.
 pub struct Listener {
+    id: u64,
     name: String,
     address: Address,
     aliases: Vec<Address>,
@@ -41,7 +43,14 @@ impl Listener {
         aliases: Vec<Address>,
         state: ListenerState,
     ) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), address, aliases, state: ArcSwap::from_pointee(state) })
+        static IDS: AtomicU64 = AtomicU64::new(0);
+        let id = IDS.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Self { id, name: name.into(), address, aliases, state: ArcSwap::from_pointee(state) })
+    }
+
+    /// A number that no other listener of the process has or had.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
     }
 
     /// Its name in logs.
@@ -54,7 +63,7 @@ impl Listener {
         &self.address
     }
 
-    /// Other addresses that lead to it within the process.
+    /// Other addresses that led to it within the process when it was opened.
     pub fn aliases(&self) -> &[Address] {
         &self.aliases
     }

@@ -17,6 +17,7 @@ use crate::limits::GlobalLimits;
 use crate::resolver::Resolver;
 use arc_swap::ArcSwap;
 use handfast_core::Clock;
+use handfast_core::message::{RequestHead, ResponseHead};
 use handfast_telemetry::{JsonLine, LogWriter, Metrics};
 use std::cell::{Cell, RefCell};
 use std::collections::hash_map::RandomState;
@@ -53,6 +54,7 @@ struct Inner {
     http2: RefCell<Http2Pool>,
     fused: RefCell<FusedCache>,
     log: RefCell<Option<LogWriter>>,
+    heads: RefCell<Heads>,
     random: Cell<u64>,
 }
 
@@ -63,6 +65,7 @@ impl Core {
             http2: RefCell::new(Http2Pool::default()),
             fused: RefCell::new(FusedCache::default()),
             log: RefCell::new(log),
+            heads: RefCell::new(Heads::default()),
             random: Cell::new(RandomState::new().build_hasher().finish() | 1),
             shared,
         }))
@@ -144,6 +147,46 @@ impl Core {
 
     pub(crate) fn next_connection_id(&self) -> u64 {
         self.0.shared.connection_ids.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// Heads kept per core for the next messages, so that a request allocates none.
+const HEADS_MAX: usize = 64;
+
+/// Used heads; they keep their memory.
+#[derive(Default)]
+struct Heads {
+    requests: Vec<RequestHead>,
+    responses: Vec<ResponseHead>,
+}
+
+impl Core {
+    /// An empty head.
+    pub(crate) fn fresh_head(&self) -> RequestHead {
+        self.0.heads.borrow_mut().requests.pop().unwrap_or_default()
+    }
+
+    /// An empty head.
+    pub(crate) fn fresh_response_head(&self) -> ResponseHead {
+        self.0.heads.borrow_mut().responses.pop().unwrap_or_default()
+    }
+
+    /// Takes back a head that is no longer needed.
+    pub(crate) fn reuse_head(&self, mut head: RequestHead) {
+        let heads = &mut self.0.heads.borrow_mut().requests;
+        if heads.len() < HEADS_MAX {
+            head.clear();
+            heads.push(head);
+        }
+    }
+
+    /// Takes back a head that is no longer needed.
+    pub(crate) fn reuse_response_head(&self, mut head: ResponseHead) {
+        let heads = &mut self.0.heads.borrow_mut().responses;
+        if heads.len() < HEADS_MAX {
+            head.fields.clear();
+            heads.push(head);
+        }
     }
 }
 

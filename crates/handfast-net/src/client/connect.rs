@@ -1,6 +1,6 @@
 //! New connections: a socket, or an in-memory pipe to a listener of this process, then TLS.
 
-use super::{PoolKey, Target, UpstreamFailure};
+use super::{PoolKey, Target, UpstreamFailure, UpstreamProtocol};
 use crate::address::Address;
 use crate::exchange::Hop;
 use crate::io::{Io, Raw};
@@ -59,10 +59,18 @@ impl Core {
             return Err(refused(&"the target has TLS but no server name"));
         };
         let connector = TlsConnector::from(tls.config());
-        match connector.connect(name, raw).await {
-            Ok(stream) => Ok(Io::Client(Box::new(stream))),
-            Err(error) => Err(tls_failure(&target.address, &error)),
+        let stream = connector
+            .connect(name.clone(), raw)
+            .await
+            .map_err(|error| tls_failure(&target.address, &error))?;
+        let failed = |reason: String| UpstreamFailure::Tls { address: target.address.clone(), reason };
+        tls.check_resumed(stream.get_ref().1, &name, self.clock().now())
+            .map_err(|refusal| failed(refusal.to_string()))?;
+        let io = Io::Client(Box::new(stream));
+        if io.is_http2() && target.protocol == UpstreamProtocol::Http1 {
+            return Err(failed("the server chose HTTP/2, which the target does not use".to_owned()));
         }
+        Ok(io)
     }
 
     /// A pipe whose other end is served as a connection of that listener, under its source filter.

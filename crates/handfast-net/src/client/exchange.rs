@@ -4,11 +4,12 @@
 use super::connect::{tls_error, tls_failure};
 use super::pool::UpstreamConnection;
 use super::response_body::ResponseBody;
-use super::{PoolKey, Target, UpstreamError, UpstreamFailure, UpstreamRequest};
+use super::{Target, UpstreamError, UpstreamFailure, UpstreamRequest};
 use crate::body::Body;
 use crate::deadline::Deadline;
 use crate::exchange::Response;
 use crate::h1::{BodyDecoder, Framing, ResponseFraming, ResponseMeta, encode_request, parse_response};
+use crate::io::Io;
 use crate::limits::Limits;
 use crate::listener::Listener;
 use crate::server::Core;
@@ -33,38 +34,69 @@ impl Core {
         local: Option<Arc<Listener>>,
         mut request: UpstreamRequest,
     ) -> Result<Response, UpstreamError> {
-        let key = target.key();
         loop {
-            let limits = &self.shared().limits;
-            let idle = self.idle().borrow_mut().take(&key, limits);
-            let connection = match idle {
-                Some(connection) => {
-                    self.metrics().count(Metric::UpstreamReuses);
-                    connection
-                }
+            let connection = match self.idle_connection(target) {
+                Some(connection) => connection,
                 None => match self.connect(target, local.clone(), request.timeouts.connect).await {
-                    Ok(io) => UpstreamConnection {
-                        io: Rc::new(RefCell::new(io)),
-                        buffer: BytesMut::new(),
-                        out: Vec::new(),
-                        reused: false,
-                    },
+                    Ok(io) => UpstreamConnection::new(target, io),
                     Err(failure) => return Err(UpstreamError::new(failure, Some(request))),
                 },
             };
-            let reused = connection.reused;
-            match Exchange::new(self, &key, connection, request).run().await {
+            match self.exchange(connection, request).await {
                 Ok(response) => return Ok(response),
-                // The server closed the kept-alive connection while our request was on its way.
-                Err(Failed { failure: UpstreamFailure::Closed, request: Some(again), answered: false })
-                    if reused && again.head.method.is_idempotent() =>
-                {
-                    request = again;
-                }
-                Err(failed) => return Err(UpstreamError::new(failed.failure, failed.request)),
+                Err(Retry::Again(again)) => request = *again,
+                Err(Retry::No(error)) => return Err(error),
             }
         }
     }
+
+    /// An idle connection of the pool.
+    pub(super) fn idle_connection(&self, target: &Target) -> Option<UpstreamConnection> {
+        let connection = self.idle().borrow_mut().take(target, &self.shared().limits)?;
+        self.metrics().count(Metric::UpstreamReuses);
+        Some(connection)
+    }
+
+    /// One request over one connection.
+    pub(super) async fn exchange(
+        &self,
+        connection: UpstreamConnection,
+        request: UpstreamRequest,
+    ) -> Result<Response, Retry> {
+        let reused = connection.reused;
+        match Exchange::new(self, connection, request).run().await {
+            Ok(response) => Ok(response),
+            // The server closed the kept-alive connection while our request was on its way.
+            Err(Failed { failure: UpstreamFailure::Closed, request: Some(again), answered: false, sent })
+                if reused && (!sent || again.head.method.is_idempotent()) =>
+            {
+                Err(Retry::Again(Box::new(again)))
+            }
+            Err(failed) => Err(Retry::No(UpstreamError::new(failed.failure, failed.request))),
+        }
+    }
+}
+
+impl UpstreamConnection {
+    /// A new connection.
+    pub(super) fn new(target: &Target, io: Io) -> Self {
+        Self {
+            io: Rc::new(RefCell::new(io)),
+            key: Rc::new(target.key()),
+            buffer: BytesMut::new(),
+            out: Vec::new(),
+            deadline: Deadline::default(),
+            reused: false,
+        }
+    }
+}
+
+/// Whether a failed request goes out again on another connection to the same server.
+pub(super) enum Retry {
+    /// Yes: the connection was stale, and nothing can have been done.
+    Again(Box<UpstreamRequest>),
+    /// No.
+    No(UpstreamError),
 }
 
 struct Failed {
@@ -72,11 +104,12 @@ struct Failed {
     request: Option<UpstreamRequest>,
     /// Whether a byte of a response had arrived.
     answered: bool,
+    /// Whether a byte of the request was handed to the transport.
+    sent: bool,
 }
 
 struct Exchange<'a> {
     core: &'a Core,
-    key: &'a PoolKey,
     connection: UpstreamConnection,
     head: RequestHead,
     upgrade: bool,
@@ -89,16 +122,10 @@ struct Exchange<'a> {
     interim: u32,
     answered: bool,
     limits: Arc<Limits>,
-    deadline: Deadline,
 }
 
 impl<'a> Exchange<'a> {
-    fn new(
-        core: &'a Core,
-        key: &'a PoolKey,
-        mut connection: UpstreamConnection,
-        request: UpstreamRequest,
-    ) -> Self {
+    fn new(core: &'a Core, mut connection: UpstreamConnection, request: UpstreamRequest) -> Self {
         let UpstreamRequest { head, body, upgrade, timeouts } = request;
         let framing = match body.remaining() {
             Some(0) => Framing::Absent,
@@ -113,11 +140,9 @@ impl<'a> Exchange<'a> {
             Body::Stream(_) => None,
         };
         let writer = MessageWriter::new(out, body, framing);
-        let mut deadline = Deadline::default();
-        deadline.set(timeouts.response);
+        connection.deadline.clear();
         Self {
             core,
-            key,
             connection,
             head,
             upgrade,
@@ -125,11 +150,10 @@ impl<'a> Exchange<'a> {
             replay,
             writer,
             written: false,
-            response: ResponseHead::default(),
+            response: core.fresh_response_head(),
             interim: 0,
             answered: false,
             limits: core.upstream_limits(),
-            deadline,
         }
     }
 
@@ -144,17 +168,17 @@ impl<'a> Exchange<'a> {
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseMeta, UpstreamFailure>> {
         let mut write_error = None;
         if !self.written {
-            match self.writer.poll(cx, &self.connection.io) {
+            let UpstreamConnection { io, deadline, .. } = &mut self.connection;
+            match self.writer.poll_within(cx, io, deadline, self.timeouts.response) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => {
                     self.written = true;
-                    if self.writer.body_started() {
-                        self.deadline.set(self.timeouts.response);
-                    }
+                    self.connection.deadline.set(self.timeouts.response);
                 }
                 Poll::Ready(Err(WriteFailure::Body(failure))) => {
                     return Poll::Ready(Err(UpstreamFailure::RequestBody(failure)));
                 }
+                Poll::Ready(Err(WriteFailure::Stalled)) => return Poll::Ready(Err(UpstreamFailure::Timeout)),
                 // The server may have answered before it stopped reading.
                 Poll::Ready(Err(WriteFailure::Io(error))) => write_error = Some(error),
             }
@@ -174,12 +198,15 @@ impl<'a> Exchange<'a> {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(UpstreamFailure::Closed)),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) if tls_error(&error).is_some() => {
-                    return Poll::Ready(Err(tls_failure(self.key.address(), &error)));
+                    return Poll::Ready(Err(tls_failure(self.connection.key.address(), &error)));
                 }
                 Poll::Ready(Err(_)) => return Poll::Ready(Err(UpstreamFailure::Closed)),
                 Poll::Pending if write_error.is_some() => return Poll::Ready(Err(UpstreamFailure::Closed)),
+                // While the request is being sent, its own time limits hold.
+                Poll::Pending if !self.written => return Poll::Pending,
                 Poll::Pending => {
-                    return self.deadline.poll_expired(cx).map(|()| Err(UpstreamFailure::Timeout));
+                    let expired = self.connection.deadline.poll_expired(cx);
+                    return expired.map(|()| Err(UpstreamFailure::Timeout));
                 }
             }
         }
@@ -208,6 +235,7 @@ impl<'a> Exchange<'a> {
 
     fn finish(mut self, meta: ResponseMeta) -> Response {
         let head = std::mem::take(&mut self.response);
+        self.core.reuse_head(std::mem::take(&mut self.head));
         if head.status == 101 {
             let UpstreamConnection { io, buffer, .. } = self.connection;
             // The exchange is over, so the connection has one owner.
@@ -226,7 +254,7 @@ impl<'a> Exchange<'a> {
         } else {
             Some(self.writer)
         };
-        let body = ResponseBody::new(self.core.clone(), self.key.clone(), self.connection, decoder)
+        let body = ResponseBody::new(self.core.clone(), self.connection, decoder)
             .reusable(meta.reusable)
             .uploading(upload)
             .within(self.timeouts.body_idle, self.limits);
@@ -234,6 +262,7 @@ impl<'a> Exchange<'a> {
     }
 
     fn fail(self, failure: UpstreamFailure) -> Failed {
+        let sent = self.writer.has_sent();
         let body = match self.replay {
             Some(body) => Some(body),
             None => self.writer.into_unread_body(),
@@ -244,6 +273,6 @@ impl<'a> Exchange<'a> {
             upgrade: self.upgrade,
             timeouts: self.timeouts,
         });
-        Failed { failure, request, answered: self.answered }
+        Failed { failure, request, answered: self.answered, sent }
     }
 }

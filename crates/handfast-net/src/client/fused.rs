@@ -2,17 +2,18 @@
 //! on a wire; the outcome is cached per core until a certificate or either configuration changes.
 
 use super::connect::virtual_source;
-use super::{Target, UpstreamError, UpstreamFailure, UpstreamRequest};
+use super::relayed::{Relayed, Transfer};
+use super::{Target, UpstreamError, UpstreamFailure, UpstreamProtocol, UpstreamRequest, UpstreamTimeouts};
 use crate::body::Body;
 use crate::deadline::Deadline;
 use crate::exchange::{ConnectionInfo, Hop, Request, Response};
-use crate::h1::Refusal;
-use crate::h1::request_rules::is_authority;
+use crate::h1::{Refusal, conform_request, conform_response};
+use crate::limits::Limits;
 use crate::listener::{Listener, ListenerState};
 use crate::server::Core;
-use crate::tls::{ClientChain, ClientTls, Identity, Negotiated, TlsInfo, TlsTable, fuse};
+use crate::tls::{ClientChain, ClientTls, Identity, Negotiated, Selection, TlsInfo, TlsTable, fuse};
 use handfast_core::UnixTime;
-use handfast_core::message::{RequestHead, ResponseHead, Scheme, Version};
+use handfast_core::message::{Method, Scheme, Version};
 use handfast_telemetry::Metric;
 use rustls::pki_types::ServerName;
 use std::cell::RefCell;
@@ -35,7 +36,7 @@ pub(crate) struct FusedCache {
 
 #[derive(PartialEq, Eq, Hash)]
 struct FusedKey {
-    listener: usize,
+    listener: u64,
     local: SocketAddr,
     client: Option<Identity>,
     server_name: Option<ServerName<'static>>,
@@ -62,29 +63,51 @@ impl Core {
         };
         self.metrics().count(Metric::FusedHops);
         let UpstreamRequest { mut head, body, upgrade, timeouts } = request;
+        let is_head = head.method == Method::Head;
+        let version = version(&connection, target);
         if connection.tls.is_none() && state.tls.is_some() {
-            return Ok(received(state.service.refuse(&connection, Refusal::PlainOnTls)));
+            return received(
+                state.service.refuse(&connection, Refusal::PlainOnTls),
+                is_head,
+                version,
+                &timeouts,
+            );
         }
-        if let Err(refusal) = arrive(&mut head, &body, &connection) {
-            return Ok(received(state.service.refuse(&connection, refusal)));
-        }
+        let upgrade = match conform_request(&mut head, body.remaining(), upgrade, &state.limits) {
+            Ok(upgrade) => upgrade,
+            Err(refusal) => {
+                return received(state.service.refuse(&connection, refusal), is_head, version, &timeouts);
+            }
+        };
+        (head.scheme, head.version) = (connection.scheme, version);
         self.metrics().count(Metric::Requests);
+        let (body, transfer) = Relayed::request(body, state.limits.body_bytes_max);
         let request = Request { head, body, connection: connection.clone(), upgrade };
         let mut future = state.service.clone().call(self.clone(), request);
         let mut deadline = Deadline::default();
         deadline.set(timeouts.response);
-        let answer =
-            poll_fn(|cx| match std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-                Ok(Poll::Ready(response)) => Poll::Ready(Some(response)),
-                Ok(Poll::Pending) => deadline.poll_expired(cx).map(|()| None),
+        let answer = poll_fn(|cx| {
+            match std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+                Ok(Poll::Ready(response)) => return Poll::Ready(Some(response)),
+                Ok(Poll::Pending) => {}
                 Err(_) => {
                     self.metrics().count(Metric::RequestPanics);
-                    Poll::Ready(Some(state.service.fail(&connection, 500)))
+                    return Poll::Ready(Some(state.service.fail(&connection, 500)));
                 }
-            })
-            .await;
-        match answer {
-            Some(response) => Ok(received(response)),
+            }
+            // As on a wire, waiting for the sender of the body does not count.
+            match transfer.as_ref().map(|transfer| transfer.look(cx)) {
+                Some(Transfer::Starved) => {
+                    deadline.clear();
+                    return Poll::Pending;
+                }
+                Some(Transfer::Moved) => deadline.set(timeouts.response),
+                Some(Transfer::Resting) | None => deadline.start(timeouts.response),
+            }
+            deadline.poll_expired(cx).map(|()| None)
+        });
+        match answer.await {
+            Some(response) => received(response, is_head, version, &timeouts),
             None => Err(UpstreamError::new(UpstreamFailure::Timeout, None)),
         }
     }
@@ -103,7 +126,7 @@ impl Core {
         }
         let local = SocketAddr::new(target.address.ip(), target.address.port());
         let key = FusedKey {
-            listener: Arc::as_ptr(listener) as usize,
+            listener: listener.id(),
             local,
             client: target.tls.as_ref().map(|tls| *tls.identity()),
             server_name: target.server_name.clone(),
@@ -112,7 +135,7 @@ impl Core {
         let now = self.clock().now();
         if let Some(outcome) = self.fused().borrow().outcomes.get(&key)
             && outcome.valid_until >= now
-            && outcome.is_current(state)
+            && outcome.is_current(state, target)
         {
             return Ok(outcome.connection.clone());
         }
@@ -161,11 +184,17 @@ impl Core {
 }
 
 impl Outcome {
-    /// Whether the listener still serves the host that was judged.
-    fn is_current(&self, state: &ListenerState) -> bool {
+    /// Whether the listener would still serve this name with the host that was judged.
+    fn is_current(&self, state: &ListenerState, target: &Target) -> bool {
+        let name = target.server_name.as_ref().and_then(|name| match name {
+            ServerName::DnsName(dns) => Some(dns.as_ref()),
+            _ => None,
+        });
         match (&self.host, &state.tls) {
             (None, _) => true,
-            (Some(identity), Some(table)) => table.hosts().iter().any(|host| host.identity() == identity),
+            (Some(identity), Some(table)) => {
+                matches!(table.select(name), Selection::Host(host) if host.identity() == identity)
+            }
             (Some(_), None) => false,
         }
     }
@@ -199,33 +228,31 @@ fn tls_info(client: &ClientTls, name: &ServerName<'_>, negotiated: Negotiated) -
     }
 }
 
-/// What writing and reading the head on a wire would have done to it.
-fn arrive(head: &mut RequestHead, body: &Body, connection: &ConnectionInfo) -> Result<(), Refusal> {
-    let host = head.fields.get_str("host").unwrap_or_default();
-    if !is_authority(host) {
-        return Err(Refusal::Host);
+/// The protocol version that would be spoken on a wire.
+fn version(connection: &ConnectionInfo, target: &Target) -> Version {
+    let negotiated = connection.tls.as_ref().is_some_and(|tls| tls.http2);
+    match target.protocol {
+        UpstreamProtocol::Http2 if negotiated => Version::Http2,
+        UpstreamProtocol::Http1 | UpstreamProtocol::Http2 => Version::Http11,
     }
-    head.authority.clear();
-    head.authority.push_str(host);
-    head.scheme = connection.scheme;
-    head.version = Version::Http11;
-    head.fields.remove(b"content-length");
-    if let Some(length) = body.remaining().filter(|&length| length > 0) {
-        let _ = head.fields.append(b"content-length", length.to_string().as_bytes());
-    }
-    Ok(())
 }
 
-/// What writing and reading the response head on a wire would have done to it.
-fn received(mut response: Response) -> Response {
-    let ResponseHead { status, version, fields, .. } = &mut response.head;
-    *version = Version::Http11;
-    let bodiless = *status < 200 || *status == 204 || *status == 304;
-    if let Some(length) =
-        response.body.remaining().filter(|_| !bodiless && !fields.contains(b"content-length"))
-    {
-        let _ = fields.append(b"content-length", length.to_string().as_bytes());
-    }
+/// What writing and reading the response on a wire would have done to it.
+fn received(
+    mut response: Response,
+    is_head: bool,
+    version: Version,
+    timeouts: &UpstreamTimeouts,
+) -> Result<Response, UpstreamError> {
+    let limits = Limits::default();
+    conform_response(&mut response.head, response.body.remaining(), is_head, &limits)
+        .map_err(|failure| UpstreamError::new(failure.into(), None))?;
+    response.head.version = version;
+    response.body = match response.head.status {
+        _ if is_head => Body::Empty,
+        100..=199 | 204 | 304 => Body::Empty,
+        _ => Relayed::response(response.body, timeouts.body_idle),
+    };
     response.close = false;
-    response
+    Ok(response)
 }

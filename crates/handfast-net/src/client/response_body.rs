@@ -1,10 +1,8 @@
 //! The body of an upstream response while it is being relayed. It owns the upstream connection, finishes an
 //! upload that is still under way, and gives the connection back when both are complete.
 
-use super::PoolKey;
 use super::pool::UpstreamConnection;
 use crate::body::{Body, BodyStream};
-use crate::deadline::Deadline;
 use crate::h1::{BodyDecoder, BodyFailure, Step};
 use crate::limits::Limits;
 use crate::server::Core;
@@ -20,7 +18,6 @@ const BODY_ROOM: usize = 16 * 1024;
 
 pub(super) struct ResponseBody {
     core: Core,
-    key: PoolKey,
     connection: Option<UpstreamConnection>,
     decoder: BodyDecoder,
     available: usize,
@@ -28,28 +25,21 @@ pub(super) struct ResponseBody {
     upload: Option<MessageWriter>,
     limits: Arc<Limits>,
     idle: Duration,
-    deadline: Deadline,
     trailers: Option<Fields>,
 }
 
 impl ResponseBody {
-    pub(super) fn new(
-        core: Core,
-        key: PoolKey,
-        connection: UpstreamConnection,
-        decoder: BodyDecoder,
-    ) -> Self {
+    pub(super) fn new(core: Core, mut connection: UpstreamConnection, decoder: BodyDecoder) -> Self {
+        connection.deadline.clear();
         Self {
             limits: core.upstream_limits(),
             core,
-            key,
             connection: Some(connection),
             decoder,
             available: 0,
             reusable: false,
             upload: None,
             idle: Duration::MAX,
-            deadline: Deadline::default(),
             trailers: None,
         }
     }
@@ -58,8 +48,11 @@ impl ResponseBody {
         Self { reusable, ..self }
     }
 
+    /// An answer that came before the request was complete ends the connection's use: whether the server
+    /// has read the rest is not known.
     pub(super) fn uploading(self, upload: Option<MessageWriter>) -> Self {
-        Self { upload, ..self }
+        let reusable = self.reusable && upload.is_none();
+        Self { upload, reusable, ..self }
     }
 
     pub(super) fn within(self, idle: Duration, limits: Arc<Limits>) -> Self {
@@ -79,7 +72,7 @@ impl ResponseBody {
         let Some(connection) = self.connection.take() else { return };
         if self.reusable && self.upload.is_none() && self.decoder.is_done() {
             let limits = &self.core.shared().limits;
-            self.core.idle().borrow_mut().put(self.key.clone(), connection, limits);
+            self.core.idle().borrow_mut().put(connection, limits);
         }
     }
 
@@ -123,11 +116,11 @@ impl BodyStream for ResponseBody {
             let filled = connection.io.borrow_mut().poll_fill(cx, &mut connection.buffer, BODY_ROOM);
             match filled {
                 Poll::Ready(Ok(0)) => self.decoder.eof()?,
-                Poll::Ready(Ok(_)) => self.deadline.clear(),
+                Poll::Ready(Ok(_)) => connection.deadline.clear(),
                 Poll::Ready(Err(_)) => return Poll::Ready(Err(BodyFailure::Io)),
                 Poll::Pending => {
-                    self.deadline.start(self.idle);
-                    return self.deadline.poll_expired(cx).map(|()| Err(BodyFailure::Timeout));
+                    connection.deadline.start(self.idle);
+                    return connection.deadline.poll_expired(cx).map(|()| Err(BodyFailure::Timeout));
                 }
             }
         }

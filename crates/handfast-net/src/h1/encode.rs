@@ -17,6 +17,17 @@ pub enum Framing {
     Close,
 }
 
+/// What a response says about the connection that it goes out on (RFC 9112 §9.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Persistence {
+    /// Nothing: HTTP/1.1 keeps it.
+    KeepAlive,
+    /// It is kept, which an HTTP/1.0 client that asked for it must be told.
+    KeepAliveStated,
+    /// It is closed.
+    Close,
+}
+
 /// Writes a request head in origin form. `upgrade` sends the head's `Upgrade` field with its connection option.
 pub fn encode_request(head: &RequestHead, framing: Framing, upgrade: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(head.method.as_str().as_bytes());
@@ -41,6 +52,17 @@ pub fn encode_request(head: &RequestHead, framing: Framing, upgrade: bool, out: 
 
 /// Writes a response head. `keep_alive` false adds `Connection: close`.
 pub fn encode_response(head: &ResponseHead, framing: Framing, keep_alive: bool, out: &mut Vec<u8>) {
+    let persistence = if keep_alive { Persistence::KeepAlive } else { Persistence::Close };
+    encode_response_head(head, framing, persistence, out);
+}
+
+/// Writes a response head.
+pub fn encode_response_head(
+    head: &ResponseHead,
+    framing: Framing,
+    persistence: Persistence,
+    out: &mut Vec<u8>,
+) {
     out.extend_from_slice(b"HTTP/1.1 ");
     let status = head.status;
     out.extend_from_slice(&[
@@ -59,8 +81,12 @@ pub fn encode_response(head: &ResponseHead, framing: Framing, keep_alive: bool, 
     }
     if head.status == 101 {
         out.extend_from_slice(b"connection: upgrade\r\n");
-    } else if !keep_alive {
-        out.extend_from_slice(b"connection: close\r\n");
+    } else {
+        out.extend_from_slice(match persistence {
+            Persistence::KeepAlive => b"",
+            Persistence::KeepAliveStated => b"connection: keep-alive\r\n",
+            Persistence::Close => b"connection: close\r\n",
+        });
     }
     out.extend_from_slice(b"\r\n");
 }

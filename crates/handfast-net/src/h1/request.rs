@@ -84,7 +84,7 @@ pub fn parse_request(
     }
     head.method = Method::parse(method).ok_or(Refusal::Malformed)?;
     head.version = if minor == 0 { Version::Http10 } else { Version::Http11 };
-    let facts = read_fields(request.headers, head)?;
+    let facts = read_fields(&bytes[skip..end], request.headers, head)?;
     read_target(target, &facts, head)?;
     let framing = facts.framing(head.version)?;
     let connection = facts.connection(head.version);
@@ -133,7 +133,21 @@ impl Facts {
     }
 }
 
-fn read_fields(lines: &[httparse::Header<'_>], head: &mut RequestHead) -> Result<Facts, Refusal> {
+/// Whether a field line is written in the plain way: no blank but at most one space after the colon. Legal
+/// blanks elsewhere (RFC 9112 §5) are how Transfer-Encoding is hidden from one of two recipients.
+fn is_plain_line(head: &[u8], line: &httparse::Header<'_>) -> bool {
+    // Both are slices of `head`; only their distance matters.
+    let offset = |part: &[u8]| (part.as_ptr() as usize).wrapping_sub(head.as_ptr() as usize);
+    let (from, to) = (offset(line.name.as_bytes()) + line.name.len(), offset(line.value));
+    let end = to.wrapping_add(line.value.len());
+    matches!(head.get(from..to), Some(b":" | b": ")) && head.get(end..end + 2) == Some(b"\r\n")
+}
+
+fn read_fields(
+    bytes: &[u8],
+    lines: &[httparse::Header<'_>],
+    head: &mut RequestHead,
+) -> Result<Facts, Refusal> {
     let mut facts = Facts::default();
     for line in lines {
         let (name, value) = (line.name.as_bytes(), line.value);
@@ -152,7 +166,7 @@ fn read_fields(lines: &[httparse::Header<'_>], head: &mut RequestHead) -> Result
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
                 facts.transfer_encodings += 1;
                 facts.has_hop_fields = true;
-                facts.chunked = value.eq_ignore_ascii_case(b"chunked");
+                facts.chunked = value.eq_ignore_ascii_case(b"chunked") && is_plain_line(bytes, line);
             }
             10 if name.eq_ignore_ascii_case(b"connection") => read_connection(value, &mut facts)?,
             7 if name.eq_ignore_ascii_case(b"upgrade") => {
@@ -261,6 +275,10 @@ fn read_target(target: &str, facts: &Facts, head: &mut RequestHead) -> Result<()
     if facts.hosts == 1 && !authority.eq_ignore_ascii_case(&head.authority) {
         return Err(Refusal::Host);
     }
+    if facts.hosts == 0 {
+        // HTTP/1.0 without Host: the next hop finds the authority there, whatever form it came in.
+        head.fields.append(b"Host", authority.as_bytes()).map_err(|_| Refusal::Target)?;
+    }
     head.authority.clear();
     head.authority.push_str(authority);
     if path.starts_with('/') {
@@ -312,7 +330,7 @@ pub(crate) fn is_hop_by_hop(name: &[u8]) -> bool {
 }
 
 /// Decimal digits up to 2^63 − 1, nothing else.
-pub(super) fn decimal(value: &[u8]) -> Option<u64> {
+pub(crate) fn decimal(value: &[u8]) -> Option<u64> {
     if value.is_empty() || value.len() > 19 || !value.iter().all(u8::is_ascii_digit) {
         return None;
     }

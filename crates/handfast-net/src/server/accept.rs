@@ -6,6 +6,7 @@ use super::{Core, Shared};
 use crate::exchange::Hop;
 use crate::io::Raw;
 use crate::listener::Listener;
+use futures_util::FutureExt;
 use handfast_telemetry::Metric;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,6 +17,9 @@ use tokio::sync::oneshot;
 
 /// How long accepting pauses when the process is out of file descriptors.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+
+/// Connections taken from a queue that is being closed; the bound holds when they arrive without end.
+const LAST_ACCEPTS_MAX: usize = 4096;
 
 /// One listener on one core.
 pub(crate) struct AcceptLoop {
@@ -38,8 +42,8 @@ impl AcceptLoop {
         loop {
             tokio::select! {
                 biased;
-                _ = &mut self.stop => return,
-                () = &mut drained => return,
+                _ = &mut self.stop => break,
+                () = &mut drained => break,
                 accepted = self.socket.accept() => match accepted {
                     Ok((stream, peer)) => self.accepted(stream, peer),
                     // A connection that failed before it was accepted is none of ours; being out of
@@ -47,6 +51,13 @@ impl AcceptLoop {
                     Err(error) if is_connection_error(&error) => {}
                     Err(_) => tokio::time::sleep(EXHAUSTED_PAUSE).await,
                 },
+            }
+        }
+        // Clients that the kernel has connected already would see a reset.
+        for _ in 0..LAST_ACCEPTS_MAX {
+            match self.socket.accept().now_or_never() {
+                Some(Ok((stream, peer))) => self.accepted(stream, peer),
+                Some(Err(_)) | None => return,
             }
         }
     }
@@ -60,7 +71,9 @@ impl AcceptLoop {
             reset(stream);
             return;
         }
-        let Some(guard) = ConnectionGuard::enter(self.core.shared(), peer.ip()) else {
+        // Behind a load balancer the source is known only after the PROXY header.
+        let source = direct.then_some(peer.ip());
+        let Some(guard) = ConnectionGuard::enter(self.core.shared(), source) else {
             metrics.count(Metric::ConnectionsRefused);
             reset(stream);
             return;
@@ -87,25 +100,33 @@ fn is_connection_error(error: &std::io::Error) -> bool {
 /// Counts one client connection for as long as it lives.
 pub(crate) struct ConnectionGuard {
     shared: Arc<Shared>,
-    source: IpAddr,
+    source: Option<IpAddr>,
 }
 
 impl ConnectionGuard {
     /// `None` when the process or the source is at its limit.
-    pub(crate) fn enter(shared: &Arc<Shared>, source: IpAddr) -> Option<Self> {
-        if shared.connections.fetch_add(1, Ordering::Relaxed) >= shared.limits.connections_max
-            || !shared.sources.enter(source, &shared.limits, Instant::now())
-        {
-            shared.connections.fetch_sub(1, Ordering::Relaxed);
-            return None;
+    pub(crate) fn enter(shared: &Arc<Shared>, source: Option<IpAddr>) -> Option<Self> {
+        let before = shared.connections.fetch_add(1, Ordering::Relaxed);
+        let mut guard = Self { shared: shared.clone(), source: None };
+        let within = before < shared.limits.connections_max && source.is_none_or(|ip| guard.attribute(ip));
+        within.then_some(guard)
+    }
+
+    /// Counts the connection for a source as well; false when that one is at its limit.
+    pub(crate) fn attribute(&mut self, source: IpAddr) -> bool {
+        let within = self.shared.sources.enter(source, &self.shared.limits, Instant::now());
+        if within {
+            self.source = Some(source);
         }
-        Some(Self { shared: shared.clone(), source })
+        within
     }
 }
 
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.shared.connections.fetch_sub(1, Ordering::Relaxed);
-        self.shared.sources.leave(self.source);
+        if let Some(source) = self.source {
+            self.shared.sources.leave(source);
+        }
     }
 }

@@ -9,6 +9,7 @@ use crate::listener::{Listener, ListenerState};
 use crate::proxy_protocol::{self, Header};
 use crate::tls::{ClientChain, Selection, TlsHost, TlsInfo, TlsTable, cipher_name, protocol_name};
 use bytes::BytesMut;
+use handfast_core::UnixTime;
 use handfast_core::message::Scheme;
 use handfast_telemetry::Metric;
 use std::cell::RefCell;
@@ -32,7 +33,7 @@ pub(crate) struct Origin {
 }
 
 /// Serves one connection to its end.
-pub(crate) async fn serve(core: Core, listener: Arc<Listener>, mut raw: Raw, origin: Origin) {
+pub(crate) async fn serve(core: Core, listener: Arc<Listener>, mut raw: Raw, mut origin: Origin) {
     let state = listener.state().clone();
     let limits = state.limits.clone();
     let Ok(Some(client)) = timeout(limits.handshake_timeout, identify(&state, &mut raw, &origin)).await
@@ -40,18 +41,25 @@ pub(crate) async fn serve(core: Core, listener: Arc<Listener>, mut raw: Raw, ori
         core.metrics().count(Metric::ConnectionsRefused);
         return;
     };
+    let attributed = client == origin.peer || state.trusted_proxies.is_empty();
+    if !attributed && origin.guard.as_mut().is_some_and(|guard| !guard.attribute(client.ip())) {
+        core.metrics().count(Metric::ConnectionsRefused);
+        return;
+    }
     let (io, tls) = match &state.tls {
         None => (Io::Plain(raw), None),
-        Some(table) => match timeout(limits.handshake_timeout, handshake(table, raw)).await {
-            Ok(Ok((io, info))) => (io, Some(info)),
-            Ok(Err(HandshakeFailure::PlainHttp(raw))) => {
-                return refuse_plain(&core, &state, raw, &origin, client).await;
+        Some(table) => {
+            match timeout(limits.handshake_timeout, handshake(table, raw, core.clock().now())).await {
+                Ok(Ok((io, info))) => (io, Some(info)),
+                Ok(Err(HandshakeFailure::PlainHttp(raw))) => {
+                    return refuse_plain(&core, &state, raw, &origin, client).await;
+                }
+                Ok(Err(HandshakeFailure::Failed)) | Err(_) => {
+                    core.metrics().count(Metric::HandshakesFailed);
+                    return;
+                }
             }
-            Ok(Err(HandshakeFailure::Failed)) | Err(_) => {
-                core.metrics().count(Metric::HandshakesFailed);
-                return;
-            }
-        },
+        }
     };
     let http2 = tls.as_ref().is_some_and(|tls| tls.http2);
     let info = connection_info(&core, &origin, client, tls);
@@ -124,7 +132,7 @@ impl From<std::io::Error> for HandshakeFailure {
     }
 }
 
-async fn handshake(table: &TlsTable, mut raw: Raw) -> Result<(Io, TlsInfo), HandshakeFailure> {
+async fn handshake(table: &TlsTable, mut raw: Raw, now: UnixTime) -> Result<(Io, TlsInfo), HandshakeFailure> {
     let mut first = BytesMut::with_capacity(2048);
     if raw.read_buf(&mut first).await? == 0 {
         return Err(HandshakeFailure::Failed);
@@ -141,7 +149,15 @@ async fn handshake(table: &TlsTable, mut raw: Raw) -> Result<(Io, TlsInfo), Hand
     };
     let stream = start.into_stream(host.config()).await?;
     let info = tls_info(stream.get_ref().1, server_name, host);
+    // A resumed session brings back a chain that was judged when the session was made.
+    if resumed(stream.get_ref().1) && !info.host.still_admits(&info.client_chain, now) {
+        return Err(HandshakeFailure::Failed);
+    }
     Ok((Io::Server(Box::new(stream)), info))
+}
+
+fn resumed(connection: &rustls::ServerConnection) -> bool {
+    connection.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
 }
 
 fn tls_info(

@@ -2,19 +2,18 @@
 //! again. The role's future, and through it the upstream connection, is polled by this same task.
 
 mod request_body;
+mod respond;
+
+pub(super) use respond::send_and_close;
 
 use super::{Core, RequestGuard};
 use crate::body::Body;
 use crate::deadline::Deadline;
 use crate::exchange::{ConnectionInfo, LocalFuture, Request, Response};
-use crate::h1::{
-    BodyDecoder, Framing, Parsed, Refusal, RequestFraming, Step, encode_response, parse_request,
-};
+use crate::h1::{BodyDecoder, Parsed, Refusal, RequestFraming, parse_request};
 use crate::io::{Io, SharedIo};
 use crate::limits::Limits;
 use crate::listener::Listener;
-use crate::upgrade::tunnel;
-use crate::writer::MessageWriter;
 use bytes::{Buf, BytesMut};
 use handfast_core::message::{Method, RequestHead, Version};
 use handfast_telemetry::Metric;
@@ -25,9 +24,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
-use tokio::io::AsyncWriteExt;
+use std::task::{Context, Poll, Waker, ready};
 use tokio::sync::futures::OwnedNotified;
 
 /// Room made for a head; grown only by clients that send more.
@@ -37,15 +34,39 @@ const BODY_ROOM: usize = 16 * 1024;
 /// Bytes of further requests that are read ahead while one is being answered.
 const READ_AHEAD_MAX: usize = 16 * 1024;
 
+/// The interim response that asks for a body (RFC 9110 §15.2.1).
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
 /// The receive side of a connection. While a request body is being read it belongs to that body.
-pub(super) struct Reader {
+struct Reader {
     buffer: BytesMut,
     decoder: BodyDecoder,
     body_bytes: u64,
+    /// Whether it is unknown if the client will send the body: nothing more can be read.
+    abandoned: bool,
 }
 
-/// Where the receive side is when no body has it.
-pub(super) type ReaderSlot = Rc<RefCell<Option<Reader>>>;
+/// What a connection shares with the request body that is being read from it.
+struct Slot {
+    /// The receive side, when no body has it.
+    reader: Option<Reader>,
+    /// The connection's task, while it waits for the receive side to watch for the client's end. The body
+    /// may be read, and dropped, by another task.
+    waiter: Option<Waker>,
+    /// How much of the 100 response is written; all of it when none was asked for.
+    continue_at: usize,
+    /// Whether the final response has begun, after which no 100 may be written.
+    answering: bool,
+}
+
+impl Slot {
+    fn put(&mut self, reader: Reader) {
+        self.reader = Some(reader);
+        if let Some(waiter) = self.waiter.take() {
+            waiter.wake();
+        }
+    }
+}
 
 struct Connection {
     core: Core,
@@ -53,7 +74,7 @@ struct Connection {
     info: Rc<ConnectionInfo>,
     limits: Arc<Limits>,
     io: SharedIo,
-    slot: ReaderSlot,
+    slot: Rc<RefCell<Slot>>,
     deadline: Deadline,
     drain: Pin<Box<OwnedNotified>>,
     out: Vec<u8>,
@@ -67,10 +88,25 @@ enum HeadEnd {
 }
 
 /// What the answer depends on of the request that it answers.
+#[derive(Clone, Copy)]
 struct Asked {
     is_head: bool,
     version: Version,
     close: bool,
+}
+
+/// What follows after an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// Another request.
+    Request,
+    /// The end, in good order.
+    Close,
+    /// The end, and the client may still be sending: closing at once would reset the connection before it
+    /// has read the answer (RFC 9112 §9.6).
+    Linger,
+    /// The end in the middle of a message, which the client must be able to tell.
+    Abort,
 }
 
 /// Serves until either side closes.
@@ -78,14 +114,16 @@ pub(crate) async fn serve(core: Core, listener: Arc<Listener>, io: Io, info: Rc<
     let limits = listener.state().limits.clone();
     let mut drain = Box::pin(core.shared().drain.clone().notified_owned());
     drain.as_mut().enable();
-    let reader = Reader { buffer: BytesMut::new(), decoder: BodyDecoder::empty(), body_bytes: 0 };
+    let reader =
+        Reader { buffer: BytesMut::new(), decoder: BodyDecoder::empty(), body_bytes: 0, abandoned: false };
+    let slot = Slot { reader: Some(reader), waiter: None, continue_at: CONTINUE.len(), answering: false };
     let connection = Connection {
         core,
         listener,
         info,
         limits,
         io: Rc::new(RefCell::new(io)),
-        slot: Rc::new(RefCell::new(Some(reader))),
+        slot: Rc::new(RefCell::new(slot)),
         deadline: Deadline::default(),
         drain,
         out: Vec::new(),
@@ -95,26 +133,23 @@ pub(crate) async fn serve(core: Core, listener: Arc<Listener>, io: Io, info: Rc<
 
 impl Connection {
     async fn run(mut self) {
-        while self.request().await {}
-        // close_notify, so that the client can tell an end from a cut.
-        let shutdown = poll_fn(|cx| {
-            use tokio::io::AsyncWrite;
-            Pin::new(&mut *self.io.borrow_mut()).poll_shutdown(cx)
-        });
-        let _ = tokio::time::timeout(Duration::from_secs(1), shutdown).await;
+        let end = loop {
+            match self.request().await {
+                Next::Request => {}
+                end => break end,
+            }
+        };
+        respond::close(&self.io, end).await;
     }
 
-    /// Serves one request; whether another one may follow.
-    async fn request(&mut self) -> bool {
-        let Some(mut reader) = self.slot.borrow_mut().take() else { return false };
-        let mut head = RequestHead { scheme: self.info.scheme, ..RequestHead::default() };
+    /// Serves one request.
+    async fn request(&mut self) -> Next {
+        let Some(mut reader) = self.slot.borrow_mut().reader.take() else { return Next::Abort };
+        let mut head = self.core.fresh_head();
         let parsed = match self.read_head(&mut reader, &mut head).await {
             HeadEnd::Head(parsed) => parsed,
-            HeadEnd::Closed => return false,
-            HeadEnd::Refused(refusal) => {
-                self.refuse(refusal, reader).await;
-                return false;
-            }
+            HeadEnd::Closed => return Next::Close,
+            HeadEnd::Refused(refusal) => return self.refuse(refusal, reader).await,
         };
         head.scheme = self.info.scheme;
         reader.buffer.advance(parsed.consumed);
@@ -123,8 +158,11 @@ impl Connection {
             version: head.version,
             close: parsed.connection.close || self.core.is_draining(),
         };
-        let Some(response) = self.answer(head, parsed, reader).await else { return false };
-        self.respond(response, &asked).await && self.finish_body().await
+        let Some(response) = self.answer(head, parsed, reader).await else { return Next::Close };
+        match self.respond(response, asked).await {
+            Next::Request if !self.finish_body().await => Next::Linger,
+            next => next,
+        }
     }
 
     async fn read_head(&mut self, reader: &mut Reader, head: &mut RequestHead) -> HeadEnd {
@@ -173,7 +211,7 @@ impl Connection {
         self.limits = state.limits.clone();
         let Some(_guard) = RequestGuard::enter(&self.core) else {
             self.core.metrics().count(Metric::RequestsShed);
-            *self.slot.borrow_mut() = Some(reader);
+            self.slot.borrow_mut().put(reader);
             let mut response = state.service.fail(&self.info, 503);
             let _ = response.head.fields.set(b"Retry-After", b"1");
             return Some(response);
@@ -185,12 +223,14 @@ impl Connection {
             RequestFraming::Chunked => BodyDecoder::chunked(),
         };
         let body = if reader.decoder.is_done() {
-            *self.slot.borrow_mut() = Some(reader);
+            self.slot.borrow_mut().put(reader);
             Body::Empty
         } else {
-            let expects = parsed.connection.expect_continue;
-            let body =
-                RequestBody::new(reader, self.slot.clone(), self.io.clone(), self.limits.clone(), expects);
+            // A client that sent body bytes already does not wait for the 100 (RFC 9110 §10.1.1).
+            if parsed.connection.expect_continue && reader.buffer.is_empty() {
+                self.slot.borrow_mut().continue_at = 0;
+            }
+            let body = RequestBody::new(reader, self.slot.clone(), self.io.clone(), self.limits.clone());
             Body::Stream(Box::new(body))
         };
         let request =
@@ -222,9 +262,13 @@ impl Connection {
         // While the answer is awaited, notice that the client has gone. Without a readiness event this is
         // no system call.
         let mut slot = self.slot.borrow_mut();
-        let Some(reader) = slot.as_mut().filter(|reader| reader.decoder.is_done()) else {
+        let Some(reader) = &mut slot.reader else {
+            slot.waiter = Some(cx.waker().clone());
             return Poll::Pending;
         };
+        if !reader.decoder.is_done() {
+            return Poll::Pending;
+        }
         while reader.buffer.len() < READ_AHEAD_MAX {
             match ready!(self.io.borrow_mut().poll_fill(cx, &mut reader.buffer, HEAD_ROOM)) {
                 Ok(0) | Err(_) => return Poll::Ready(Outcome::ClientGone),
@@ -233,125 +277,10 @@ impl Connection {
         }
         Poll::Pending
     }
-
-    /// Writes the answer; whether the connection may go on.
-    async fn respond(&mut self, mut response: Response, asked: &Asked) -> bool {
-        let status = response.head.status;
-        let framing = response_framing(&response, asked);
-        let must_close =
-            asked.close || response.close || framing == Framing::Close || self.leaves_too_much_unread();
-        let mut head = std::mem::take(&mut self.out);
-        encode_response(&response.head, framing, !must_close, &mut head);
-        let body = if asked.is_head { Body::Empty } else { std::mem::take(&mut response.body) };
-        let framing = if asked.is_head { Framing::Absent } else { framing };
-        let mut writer = MessageWriter::new(head, body, framing);
-        self.deadline.set(self.limits.body_idle_timeout);
-        let written = poll_fn(|cx| match writer.poll(cx, &self.io) {
-            Poll::Ready(result) => Poll::Ready(result.is_ok()),
-            Poll::Pending => self.deadline.poll_expired(cx).map(|()| false),
-        })
-        .await;
-        self.out = writer.into_buffer();
-        if !written {
-            return false;
-        }
-        if let Some(upgrade) = response.upgrade.take().filter(|_| status == 101) {
-            let received = self.slot.borrow_mut().take().map(|reader| reader.buffer).unwrap_or_default();
-            let _ = tunnel(self.io.clone(), received, upgrade).await;
-            return false;
-        }
-        !must_close && status != 101
-    }
-
-    /// Whether so much of the request's body is left that closing is better than reading it away. A body
-    /// that the answer still reads from is not left.
-    fn leaves_too_much_unread(&self) -> bool {
-        self.slot.borrow().as_ref().is_some_and(|reader| {
-            reader
-                .decoder
-                .remaining()
-                .is_some_and(|left| left > self.limits.drain_bytes_max + reader.buffer.len() as u64)
-        })
-    }
-
-    /// Reads away the rest of a request body that the role left, within a bound.
-    async fn finish_body(&mut self) -> bool {
-        let Some(mut reader) = self.slot.borrow_mut().take() else { return false };
-        let mut left = self.limits.drain_bytes_max;
-        self.deadline.set(self.limits.body_idle_timeout);
-        let finished = poll_fn(|cx| {
-            loop {
-                let Ok(step) = reader.decoder.step(&reader.buffer, &self.limits) else {
-                    return Poll::Ready(false);
-                };
-                match step {
-                    Step::End { skip } => {
-                        reader.buffer.advance(skip);
-                        return Poll::Ready(true);
-                    }
-                    Step::Data { skip, len } if (len as u64) <= left => {
-                        left -= len as u64;
-                        reader.buffer.advance(skip + len);
-                        reader.decoder.used(len);
-                    }
-                    Step::Data { .. } => return Poll::Ready(false),
-                    Step::Need => match self.io.borrow_mut().poll_fill(cx, &mut reader.buffer, BODY_ROOM) {
-                        Poll::Ready(Ok(count)) if count > 0 => {}
-                        Poll::Ready(_) => return Poll::Ready(false),
-                        Poll::Pending => return self.deadline.poll_expired(cx).map(|()| false),
-                    },
-                }
-            }
-        })
-        .await;
-        if reader.buffer.is_empty() && reader.buffer.capacity() > HEAD_ROOM {
-            reader.buffer = BytesMut::new();
-        }
-        *self.slot.borrow_mut() = Some(reader);
-        finished
-    }
-
-    async fn refuse(&mut self, refusal: Refusal, reader: Reader) {
-        self.core.metrics().count(Metric::RequestsRejected);
-        let response = self.listener.state().service.refuse(&self.info, refusal);
-        *self.slot.borrow_mut() = Some(reader);
-        let asked = Asked { is_head: false, version: Version::Http11, close: true };
-        self.respond(response, &asked).await;
-    }
 }
 
 enum Outcome {
     Answered(Box<Response>),
     ClientGone,
     Panicked,
-}
-
-/// RFC 9112 §6.3 from the sender's side.
-fn response_framing(response: &Response, asked: &Asked) -> Framing {
-    let status = response.head.status;
-    if status < 200 || status == 204 {
-        return Framing::Absent;
-    }
-    let declared = response.head.fields.contains(b"content-length");
-    match response.body.remaining() {
-        _ if status == 304 => Framing::Declared,
-        _ if asked.is_head && declared => Framing::Declared,
-        Some(length) => Framing::Length(length),
-        None if asked.is_head => Framing::Absent,
-        None if asked.version == Version::Http10 => Framing::Close,
-        None => Framing::Chunked,
-    }
-}
-
-/// Writes one answer to a stream that is no use for anything else, and closes it.
-pub(super) async fn send_and_close(mut io: Io, response: Response, timeout: Duration) {
-    let Body::Full(body) = &response.body else { return };
-    let mut out = Vec::new();
-    encode_response(&response.head, Framing::Length(body.len() as u64), false, &mut out);
-    out.extend_from_slice(body);
-    let _ = tokio::time::timeout(timeout, async {
-        io.write_all(&out).await?;
-        io.shutdown().await
-    })
-    .await;
 }

@@ -2,12 +2,13 @@
 //! same core with the same request context as HTTP/1.1.
 
 mod convert;
+mod watch;
 
 use super::{Core, RequestGuard};
 use crate::body::Body;
 use crate::deadline::Deadline;
 use crate::exchange::{ConnectionInfo, Request, Response};
-use crate::h2_body::{H2Body, send_body};
+use crate::h2_body::{H2Body, SendFailure, send_body};
 use crate::io::Io;
 use crate::limits::Limits;
 use crate::listener::Listener;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
+use watch::{Watch, Watched};
 
 /// Stream window; the connection window is larger so that one slow stream does not stop the others.
 const STREAM_WINDOW: u32 = 64 * 1024;
@@ -40,14 +42,18 @@ const RAPID_RESET_REQUESTS: u64 = 500;
 const RAPID_RESET_AGE: Duration = Duration::from_secs(1);
 
 /// What the streams of one connection count together.
-#[derive(Default)]
 struct Tally {
     open: Cell<u32>,
     requests: Cell<u64>,
     rapid_resets: Cell<u64>,
+    watch: Rc<Watch>,
 }
 
 impl Tally {
+    fn new(watch: Rc<Watch>) -> Self {
+        Self { open: Cell::new(0), requests: Cell::new(0), rapid_resets: Cell::new(0), watch }
+    }
+
     fn is_attack(&self) -> bool {
         self.requests.get() >= RAPID_RESET_REQUESTS && self.rapid_resets.get() * 2 > self.requests.get()
     }
@@ -56,13 +62,15 @@ impl Tally {
 /// Serves until either side closes.
 pub(crate) async fn serve(core: Core, listener: Arc<Listener>, io: Io, info: Rc<ConnectionInfo>) {
     let limits = listener.state().limits.clone();
-    let handshake = builder(&limits).handshake::<_, Bytes>(io);
+    let watch = Watch::new();
+    let handshake = builder(&limits).handshake::<_, Bytes>(Watched::new(io, watch.clone()));
     let Ok(Ok(mut connection)) = timeout(limits.handshake_timeout, handshake).await else { return };
     let mut drain = Box::pin(core.shared().drain.clone().notified_owned());
     drain.as_mut().enable();
-    let tally = Rc::new(Tally::default());
+    let tally = Rc::new(Tally::new(watch));
     let mut idle = Deadline::default();
     let mut closing = core.is_draining();
+    let mut calmed = false;
     if closing {
         connection.graceful_shutdown();
     }
@@ -70,6 +78,9 @@ pub(crate) async fn serve(core: Core, listener: Arc<Listener>, io: Io, info: Rc<
         let event = poll_fn(|cx| {
             if let Poll::Ready(accepted) = connection.poll_accept(cx) {
                 return Poll::Ready(Event::Stream(accepted));
+            }
+            if !calmed && tally.watch.exceeded() {
+                return Poll::Ready(Event::Abuse);
             }
             if !closing && drain.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Event::Drain);
@@ -85,7 +96,8 @@ pub(crate) async fn serve(core: Core, listener: Arc<Listener>, io: Io, info: Rc<
         match event {
             Event::Stream(Some(Ok((request, respond)))) => {
                 tally.requests.set(tally.requests.get() + 1);
-                if tally.is_attack() {
+                if tally.is_attack() || tally.watch.exceeded() {
+                    calmed = true;
                     connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
                 } else {
                     if tally.requests.get() >= limits.h2_requests_max && !closing {
@@ -97,6 +109,10 @@ pub(crate) async fn serve(core: Core, listener: Arc<Listener>, io: Io, info: Rc<
                 }
             }
             Event::Stream(Some(Err(_)) | None) => return,
+            Event::Abuse => {
+                calmed = true;
+                connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+            }
             Event::Drain | Event::Idle if !closing => {
                 closing = true;
                 connection.graceful_shutdown();
@@ -114,6 +130,7 @@ enum Event {
     Stream(Option<Result<Accepted, h2::Error>>),
     Drain,
     Idle,
+    Abuse,
 }
 
 fn builder(limits: &Limits) -> h2::server::Builder {
@@ -164,6 +181,7 @@ impl Stream {
         let is_head = request.method() == http::Method::HEAD;
         let response = match read_head(&request, &state.limits) {
             Err(Rejected::Malformed) => {
+                self.tally.watch.malformed();
                 self.core.metrics().count(Metric::RequestsRejected);
                 return self.respond.send_reset(Reason::PROTOCOL_ERROR);
             }
@@ -182,7 +200,8 @@ impl Stream {
                 let body = if stream.is_end_stream() {
                     Body::Empty
                 } else {
-                    Body::Stream(Box::new(H2Body::new(stream, &head.fields, state.limits.clone())))
+                    let (max, idle) = (state.limits.body_bytes_max, state.limits.body_idle_timeout);
+                    Body::Stream(Box::new(H2Body::new(stream, &head.fields, max, idle)))
                 };
                 let request = Request { head, body, connection: self.info.clone(), upgrade: false };
                 let mut future = state.service.clone().call(self.core.clone(), request);
@@ -210,13 +229,18 @@ impl Stream {
         // `close` has no meaning here: a connection-level consequence of one stream would punish its siblings.
         let Response { head, mut body, .. } = response;
         let no_body = is_head || head.status == 204 || head.status == 304 || body.is_empty();
-        let Some(message) = response_head(&head, body.remaining().filter(|_| !is_head)) else {
-            return self.respond.send_reset(Reason::INTERNAL_ERROR);
-        };
+        let message = response_head(&head, body.remaining(), is_head);
+        self.core.reuse_response_head(head);
+        let Some(message) = message else { return self.respond.send_reset(Reason::INTERNAL_ERROR) };
         let Ok(mut stream) = self.respond.send_response(message, no_body) else { return self.count_reset() };
-        if !no_body && send_body(&mut body, &mut stream, idle).await.is_err() {
-            stream.send_reset(Reason::INTERNAL_ERROR);
-            self.count_reset();
+        if no_body {
+            return;
+        }
+        match send_body(&mut body, &mut stream, idle).await {
+            Ok(()) => {}
+            Err(SendFailure::Stream) => self.count_reset(),
+            // What breaks on our side is no fault of the client's.
+            Err(SendFailure::Body(_) | SendFailure::Stalled) => stream.send_reset(Reason::INTERNAL_ERROR),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use crate::limits::GlobalLimits;
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -22,6 +22,7 @@ struct Source {
 impl Sources {
     /// Whether a new connection from a source is within bounds; counts it if so.
     pub(crate) fn enter(&self, source: IpAddr, limits: &GlobalLimits, now: Instant) -> bool {
+        let source = subscriber(source);
         let mut sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if sources.len() >= SOURCES_MAX && !sources.contains_key(&source) {
             sources.retain(|_, source| source.open > 0);
@@ -44,10 +45,19 @@ impl Sources {
 
     /// A connection of that source has ended.
     pub(crate) fn leave(&self, source: IpAddr) {
+        let source = subscriber(source);
         let mut sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = sources.get_mut(&source) {
             entry.open = entry.open.saturating_sub(1);
         }
+    }
+}
+
+/// What one subscriber is given: an IPv4 address, or an IPv6 network of 64 bits.
+fn subscriber(source: IpAddr) -> IpAddr {
+    match source.to_canonical() {
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64)).into(),
+        v4 => v4,
     }
 }
 

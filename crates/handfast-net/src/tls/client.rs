@@ -3,12 +3,13 @@
 //! connection or a session.
 
 use super::suites::{Suite, TlsVersions, provider};
-use super::verify::UpstreamVerifier;
+use super::verify::{ServerRefusal, UpstreamVerifier, check_server, parse_all};
 use super::{Identity, TimeSource, TlsConfigError, identity};
-use handfast_core::Clock;
+use handfast_core::{Clock, UnixTime};
 use handfast_pki::{Certificate, Credential, path::Trust};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
+use rustls::pki_types::ServerName;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use std::sync::Arc;
 
@@ -124,6 +125,24 @@ impl ClientTls {
     /// What it was built from.
     pub fn spec(&self) -> &ClientTlsSpec {
         &self.spec
+    }
+
+    /// Judges a server again whose session was resumed: its chain was judged when the session was made.
+    pub(crate) fn check_resumed(
+        &self,
+        connection: &rustls::ClientConnection,
+        name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<(), ServerRefusal> {
+        if connection.handshake_kind() != Some(rustls::HandshakeKind::Resumed) {
+            return Ok(());
+        }
+        let chain = connection.peer_certificates().unwrap_or_default();
+        let Some((leaf, others)) = chain.split_first() else {
+            return Err(ServerRefusal::Malformed("none".to_owned()));
+        };
+        let (leaf, others) = parse_all(leaf, others)?;
+        check_server(&self.spec, &leaf, &others, name, now)
     }
 
     pub(crate) fn config(&self) -> Arc<ClientConfig> {

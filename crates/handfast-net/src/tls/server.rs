@@ -2,9 +2,9 @@
 
 use super::client::TrustSet;
 use super::suites::{Suite, TlsVersions, provider};
-use super::verify::{DeferredClientVerifier, RequiredClientVerifier};
-use super::{Identity, TimeSource, TlsConfigError, identity};
-use handfast_core::Clock;
+use super::verify::{DeferredClientVerifier, RequiredClientVerifier, check_required_client};
+use super::{ClientChain, Identity, TimeSource, TlsConfigError, identity};
+use handfast_core::{Clock, UnixTime};
 use handfast_pki::Credential;
 use handfast_route::HostPattern;
 use rustls::ServerConfig;
@@ -106,6 +106,13 @@ impl TlsHost {
     /// Whether a server name selects this host.
     pub fn matches(&self, server_name: &str) -> bool {
         self.spec.pattern.as_ref().is_none_or(|pattern| pattern.matches(server_name))
+    }
+
+    /// Whether a client whose chain was judged in an earlier handshake would pass now.
+    pub(crate) fn still_admits(&self, chain: &ClientChain, now: UnixTime) -> bool {
+        let ClientAuth::Require { trust } = &self.spec.client_auth else { return true };
+        let Some((leaf, others)) = chain.certificates().split_first() else { return false };
+        check_required_client(trust, leaf, others, now).is_ok()
     }
 
     pub(super) fn spec(&self) -> &TlsHostSpec {

@@ -59,7 +59,7 @@ pub(super) fn check_server(
     Ok(())
 }
 
-fn parse_all(
+pub(super) fn parse_all(
     leaf: &[u8],
     others: &[CertificateDer<'_>],
 ) -> Result<(Certificate, Vec<Certificate>), ServerRefusal> {

@@ -61,13 +61,23 @@ fn framing_that_two_parsers_could_read_differently_is_refused() {
 }
 
 #[test]
-fn tabs_around_a_value_are_optional_white_space() {
-    let (parsed, _) = accepted("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\tchunked\r\n\r\n");
-    assert_eq!(parsed.framing, RequestFraming::Chunked);
-    let (parsed, _) = accepted("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: CHUNKED \r\n\r\n");
-    assert_eq!(parsed.framing, RequestFraming::Chunked);
-    let (parsed, _) = accepted("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 007\r\n\r\n");
+fn transfer_encoding_is_written_in_the_plain_way_or_refused() {
+    for plain in ["Transfer-Encoding: CHUNKED", "Transfer-Encoding:chunked"] {
+        let (parsed, _) = accepted(&format!("POST / HTTP/1.1\r\nHost: a\r\n{plain}\r\n\r\n"));
+        assert_eq!(parsed.framing, RequestFraming::Chunked);
+    }
+    for hidden in [":\tchunked", ":  chunked", ": chunked ", ": chunked\t"] {
+        let text = format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding{hidden}\r\n\r\n");
+        assert_eq!(refused(&text), Refusal::Framing, "{hidden:?}");
+    }
+    let (parsed, _) = accepted("POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\t007 \r\n\r\n");
     assert_eq!(parsed.framing, RequestFraming::Length(7));
+}
+
+#[test]
+fn a_host_that_is_only_in_the_target_becomes_a_field() {
+    let (_, head) = accepted("GET http://a.example/x HTTP/1.0\r\n\r\n");
+    assert_eq!((head.fields.get_str("host"), head.target.as_str()), (Some("a.example"), "/x"));
 }
 
 #[test]

@@ -104,18 +104,25 @@ fn read_fields<B>(
     Ok(())
 }
 
-/// `None` when a field cannot be carried, which our own checks on fields make impossible.
-pub(super) fn response_head(head: &ResponseHead, length: Option<u64>) -> Option<http::Response<()>> {
+/// The head of an answer whose body has `length` bytes, if that is known. `None` when a field cannot be
+/// carried, which our own checks on fields make impossible.
+pub(super) fn response_head(
+    head: &ResponseHead,
+    length: Option<u64>,
+    is_head: bool,
+) -> Option<http::Response<()>> {
+    // The answer to HEAD, and 304, say how long a body would be that they do not have.
+    let keeps_declared = is_head || head.status == 304;
     let mut response = http::Response::new(());
     *response.status_mut() = http::StatusCode::from_u16(head.status).ok()?;
     let fields = response.headers_mut();
     for (name, value) in head.fields.iter() {
-        if is_hop_by_hop(name) || (length.is_some() && name.eq_ignore_ascii_case(b"content-length")) {
+        if is_hop_by_hop(name) || (!keeps_declared && name.eq_ignore_ascii_case(b"content-length")) {
             continue;
         }
         fields.append(HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value).ok()?);
     }
-    if let Some(length) = length.filter(|_| head.status != 204 && head.status != 304) {
+    if let Some(length) = length.filter(|_| !keeps_declared && head.status != 204) {
         fields.insert(http::header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     Some(response)

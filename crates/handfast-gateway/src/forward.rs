@@ -132,7 +132,7 @@ impl Forwarder<'_> {
         }
         let client = self.client_ip.to_string();
         let forwarded = match head.fields.get_str("x-forwarded-for") {
-            Some(list) => format!("{list},{client}"),
+            Some(list) => format!("{list}, {client}"),
             None => client,
         };
         let _ = head.fields.set(b"X-Forwarded-For", forwarded.as_bytes());

@@ -4,7 +4,7 @@
 use crate::base_url::BaseUrl;
 use crate::forward::{Forwarder, Outgoing, Route};
 use crate::tls_clients::TlsMode;
-use crate::{answers, plan::ApiService};
+use crate::{answers, coding, plan::ApiService};
 use bytes::Bytes;
 use handfast_core::message::{Fields, Method, RequestHead, Scheme};
 use handfast_net::{Body, Core, Response, Upgrade, sleep};
@@ -189,19 +189,18 @@ impl<'a> Host<'a> {
                 (&mut received.body, fields)
             }
         };
-        let coding = fields.as_ref().and_then(|fields| fields.get_str("content-encoding"));
-        if let Some(coding) = coding.filter(|coding| !coding.eq_ignore_ascii_case("identity")) {
-            return Input::BodyFailed(format!("the body has the content coding \"{coding}\""));
-        }
-        match body.collect(bytes_max).await {
+        let read = body.collect(bytes_max).await.map_err(|failure| failure.to_string());
+        let coding =
+            fields.as_ref().and_then(|fields| fields.get_str("content-encoding")).unwrap_or_default();
+        match read.and_then(|bytes| coding::decode(coding, bytes, bytes_max)) {
             Ok(bytes) => {
                 *body = Body::from(bytes.clone());
                 if let Some(fields) = fields {
-                    fields.remove(b"Content-Encoding");
+                    remove_framing(fields);
                 }
                 Input::Body(bytes)
             }
-            Err(failure) => Input::BodyFailed(failure.to_string()),
+            Err(reason) => Input::BodyFailed(reason),
         }
     }
 
@@ -258,11 +257,14 @@ impl Forwarder<'_> {
         }
         let route = Route { url, mode: TlsMode::default(), credential, timeout: request.timeout };
         let outgoing = Outgoing { head, body: Body::from(body), upgrade: false };
-        let Response { head, mut body, .. } = self.send(&route, outgoing).await?;
-        let bytes = body
-            .collect(BUFFERED_BYTES_MAX)
-            .await
-            .map_err(|error| ForwardFailure::Connection(error.to_string()))?;
+        let Response { mut head, mut body, .. } = self.send(&route, outgoing).await?;
+        let read = body.collect(BUFFERED_BYTES_MAX).await;
+        let mut bytes = read.map_err(|error| ForwardFailure::Connection(error.to_string()))?;
+        let coding = head.fields.get_str("content-encoding").unwrap_or_default();
+        if let Ok(decoded) = coding::decode(coding, bytes.clone(), BUFFERED_BYTES_MAX) {
+            bytes = decoded;
+            remove_framing(&mut head.fields);
+        }
         Ok(PolicyResponse { head, body: PolicyBody::Replace(bytes) })
     }
 }

@@ -57,25 +57,32 @@ impl Subscription {
 /// All keys of a service.
 #[derive(Default)]
 pub(crate) struct KeyIndex {
-    by_hash: HashMap<[u8; 32], (Secret<Vec<u8>>, Arc<Subscription>)>,
+    by_hash: HashMap<[u8; 32], Known>,
+}
+
+/// A key and whose it is.
+struct Known {
+    key: Secret<Vec<u8>>,
+    subscription: Arc<Subscription>,
 }
 
 impl KeyIndex {
     /// Adds a key; `false` when another subscription has it.
     pub(crate) fn insert(&mut self, key: &[u8], subscription: &Arc<Subscription>) -> bool {
         let hash: [u8; 32] = Sha256::digest(key).into();
-        if let Some((_, other)) = self.by_hash.get(&hash) {
-            return other.identity.id == subscription.identity.id;
+        if let Some(other) = self.by_hash.get(&hash) {
+            return other.subscription.identity.id == subscription.identity.id;
         }
-        self.by_hash.insert(hash, (Secret::new(key.to_vec()), subscription.clone()));
+        let known = Known { key: Secret::new(key.to_vec()), subscription: subscription.clone() };
+        self.by_hash.insert(hash, known);
         true
     }
 
     /// The active subscription of a key.
     pub(crate) fn find(&self, key: &[u8], now: UnixTime) -> Option<&Arc<Subscription>> {
         let hash: [u8; 32] = Sha256::digest(key).into();
-        let (known, subscription) = self.by_hash.get(&hash)?;
-        (known.equals(key) && subscription.is_active_at(now)).then_some(subscription)
+        let known = self.by_hash.get(&hash)?;
+        (known.key.equals(key) && known.subscription.is_active_at(now)).then_some(&known.subscription)
     }
 }
 

@@ -15,6 +15,7 @@ mod answers;
 mod backend;
 mod base_url;
 mod client_certificate;
+mod coding;
 mod compile;
 mod counters;
 mod forward;

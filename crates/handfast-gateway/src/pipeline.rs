@@ -196,7 +196,7 @@ impl Call<'_> {
         let beginning = match self.access(&matched, head) {
             Err(failure) => Beginning {
                 plan: entry.plan(self.service, Some(operation), None),
-                input: Input::Reject(Box::new(failure)),
+                input: Input::Reject(failure),
             },
             Ok(access) => {
                 let product = access.product.and_then(|product| self.service.products.get(product));
@@ -225,7 +225,7 @@ impl Call<'_> {
     }
 
     /// Specification 3.6.
-    fn access(&self, matched: &Matched<'_>, head: &RequestHead) -> Result<Access, Failure> {
+    fn access(&self, matched: &Matched<'_>, head: &RequestHead) -> Result<Access, Box<Failure>> {
         let entry = matched.entry;
         let api = &entry.api;
         let realm = || {
@@ -242,7 +242,7 @@ impl Call<'_> {
             return match entry.open_product {
                 Some(product) => Ok(Access { subscription: None, product: Some(product) }),
                 None if !api.subscription_required => Ok(Access::default()),
-                None => Err(Failure::subscription_key_missing(&realm(), &api.key_header)),
+                None => Err(Box::new(Failure::subscription_key_missing(&realm(), &api.key_header))),
             };
         };
         let now = self.core.clock().now();
@@ -251,7 +251,7 @@ impl Call<'_> {
             Some(subscription) => {
                 Ok(Access { product: subscription.product(), subscription: Some(subscription.clone()) })
             }
-            None => Err(Failure::subscription_key_invalid(&realm(), &api.key_header)),
+            None => Err(Box::new(Failure::subscription_key_invalid(&realm(), &api.key_header))),
         }
     }
 }

@@ -35,6 +35,7 @@ pub(super) fn apis(
 ) -> Apis {
     let mut apis = Apis::default();
     let mut routes: Vec<ApiRoute> = Vec::new();
+    let mut by_path: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     let current = current_revisions(task);
     task.each_child("apis", |resource, root| {
         let properties = root.field("properties");
@@ -50,7 +51,9 @@ pub(super) fn apis(
         let is_current = current.get(&family).is_some_and(|id| *id == resource.id);
         let route = read_route(task, resource, &properties, &api, apis.entries.len());
         let route = ApiRoute { current: is_current, ..route };
-        if let Some(other) = routes.iter().find(|other| collides(other, &route)) {
+        let same_path = by_path.entry(route.path.to_lowercase()).or_default();
+        let mut others = same_path.iter().filter_map(|index| routes.get(*index));
+        if let Some(other) = others.find(|other| collides(other, &route)) {
             let other = apis.entries.get(other.target).map_or("", |entry| entry.api.identity.id.as_str());
             properties.any("path").error(
                 "ValidationError",
@@ -58,6 +61,7 @@ pub(super) fn apis(
             );
             return;
         }
+        same_path.push(routes.len());
         routes.push(route);
         let members = memberships.get(&family).map(Vec::as_slice).unwrap_or_default();
         let products = members.iter().map(|(product, _)| *product).collect();
@@ -104,10 +108,11 @@ fn released(task: &Task<'_>, resource: &Resource) -> Option<u64> {
     names_it.map(|release| release.revision).max()
 }
 
+/// Whether two APIs of one path cannot be told apart.
 fn collides(a: &ApiRoute, b: &ApiRoute) -> bool {
-    a.path.eq_ignore_ascii_case(&b.path)
-        && a.version.eq_ignore_ascii_case(&b.version)
-        && ((a.current && b.current) || (a.revision == b.revision && a.current == b.current))
+    a.version.eq_ignore_ascii_case(&b.version)
+        && a.current == b.current
+        && (a.current || a.revision == b.revision)
         && ((a.https && b.https) || (a.http && b.http))
 }
 

@@ -1,5 +1,13 @@
 //! The gateway on a real engine: a graph built with commands, compiled, and served over TLS in front of
 //! services that demand a client certificate.
 
-mod first;
+mod backends;
+mod client_certificates;
+mod example;
+mod keys;
+mod matching;
+mod network;
+mod policies;
+mod upgrade;
+mod versions;
 mod world;

@@ -5,7 +5,7 @@ use handfast_core::Diagnostic;
 use handfast_gateway::{Environment, FrontendAddress, GatewayPlan, compile};
 use handfast_model::{ChangeSet, Command, Context, Graph, Material, ResourceId, Settings, apply};
 use handfast_net::tls::ClientAuth;
-use handfast_net::{Hop, PrivateName};
+use handfast_net::{Address, Hop, ListenSource, ListenerPlan, PrivateName};
 use handfast_pki::{Credential, pfx};
 use handfast_testkit::{Echo, RawClient, RawResponse, TestEngine, TestPki};
 use serde_json::{Value, json};
@@ -150,6 +150,20 @@ impl World {
         self.engine.engine.resolver().publish(names.collect::<HashMap<_, _>>());
         self.front = Some(address);
         address
+    }
+
+    /// Publishes the compiled plan on a front door that is open: connections stay.
+    pub(crate) fn republish(&mut self, front: SocketAddr) {
+        let frontend = self.plan.frontends().iter().find(|one| one.address == FrontendAddress::FrontDoor);
+        let state = frontend.expect("a front door").state.clone();
+        let errors = self.engine.engine.apply(vec![ListenerPlan {
+            name: "front-door".to_owned(),
+            address: Address::Real(front),
+            aliases: Vec::new(),
+            source: ListenSource::Bind(front),
+            state,
+        }]);
+        assert!(errors.is_empty(), "{errors:?}");
     }
 
     /// A client of the front door.

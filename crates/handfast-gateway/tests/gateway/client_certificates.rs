@@ -1,0 +1,107 @@
+//! `validate-client-certificate` on the connection's certificate, and when it is asked for.
+
+use crate::world::{HOST, World};
+use handfast_net::Hop;
+use handfast_pki::Credential;
+use handfast_testkit::TestPki;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+fn trusting(pki: &TestPki) -> Value {
+    use base64::Engine;
+    let root = base64::engine::general_purpose::STANDARD.encode(pki.ca().root().der());
+    json!({ "location": "local", "properties": { "certificates": [{ "storeName": "Root", "encodedCertificate": root }] } })
+}
+
+fn world(policy: &str) -> World {
+    let mut world = World::new(Hop::Wire);
+    let (url, _) = world.upstream("svc.localhost", false);
+    world.api("a", json!({ "serviceUrl": url, "subscriptionRequired": false }), &["GET /x"]);
+    let body = trusting(&world.pki);
+    world.put("", body);
+    world.policy(
+        "",
+        &format!("<policies><inbound>{policy}</inbound><backend><forward-request /></backend><outbound /><on-error /></policies>"),
+    );
+    world
+}
+
+const POLICY: &str = "<validate-client-certificate><identities><identity common-name=\"edge\" /></identities></validate-client-certificate>";
+
+fn ask(world: &World, credential: Option<&Credential>) -> (u16, String) {
+    let response = world.client(credential).get(HOST, "/a/x");
+    (response.status(), response.text())
+}
+
+fn refused(message: &str) -> (u16, String) {
+    (401, format!("{{ \"statusCode\": 401, \"message\": \"{message}\" }}"))
+}
+
+#[test]
+fn each_defect_is_refused_and_a_good_certificate_passes() {
+    let mut world = world(POLICY);
+    world.serve();
+    let foreign = TestPki::new(world.env.clock.now());
+    let edge = world.pki.client("edge");
+    assert_eq!(ask(&world, Some(&edge)).0, 200);
+    assert_eq!(ask(&world, None), refused("Client certificate missing"));
+    let invalid = refused("Invalid client certificate");
+    for (case, credential) in
+        [("another name", world.pki.client("other")), ("another authority", foreign.client("edge"))]
+    {
+        assert_eq!(ask(&world, Some(&credential)), invalid, "{case}");
+    }
+}
+
+#[test]
+fn a_certificate_that_expires_is_refused_on_its_open_connection() {
+    let mut world = world(POLICY);
+    world.serve();
+    let short: Arc<Credential> = world.pki.client_for("edge", Duration::from_secs(600));
+    let mut client = world.client(Some(&short));
+    assert_eq!(client.get(HOST, "/a/x").status(), 200);
+    world.engine.clock.advance(Duration::from_secs(700));
+    assert_eq!(client.get(HOST, "/a/x").status(), 401);
+}
+
+#[test]
+fn a_change_of_trust_is_seen_on_open_connections() {
+    let mut world = world(POLICY);
+    world.serve();
+    let edge = world.pki.client("edge");
+    let front = world.front.expect("open");
+    let mut client = world.client(Some(&edge));
+    assert_eq!(client.get(HOST, "/a/x").status(), 200);
+    let foreign = TestPki::new(world.env.clock.now());
+    world.put("", trusting(&foreign));
+    world.compile();
+    world.republish(front);
+    assert_eq!(client.get(HOST, "/a/x").status(), 401);
+}
+
+#[test]
+fn no_certificate_is_asked_for_unless_a_policy_or_the_host_wants_one() {
+    let mut world = world("<base />".replace("<base />", "").as_str());
+    world.serve();
+    let text = ask(&world, None).1;
+    assert!(text.starts_with("GET /x"), "{text}");
+    let hosts = |world: &World| {
+        let state = &world.plan.frontends()[0].state;
+        state
+            .tls
+            .as_ref()
+            .expect("TLS")
+            .hosts()
+            .iter()
+            .map(|host| host.asks_for_certificate())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(hosts(&world), [false]);
+    world.policy(
+        "apis/a/operations/op0",
+        "<policies><inbound><validate-client-certificate /><base /></inbound></policies>",
+    );
+    world.compile();
+    assert_eq!(hosts(&world), [true]);
+}

@@ -58,6 +58,7 @@ pub fn compile(
         let task = Task {
             graph,
             resource,
+            changes,
             material,
             env,
             previous: before.map(|before| &**before),
@@ -76,6 +77,7 @@ pub fn compile(
 struct Task<'a> {
     graph: &'a Graph,
     resource: &'a Resource,
+    changes: &'a ChangeSet,
     material: &'a Material,
     env: &'a Environment,
     previous: Option<&'a ApiService>,
@@ -111,7 +113,7 @@ impl<'a> Task<'a> {
         let (products, memberships) = access::products(self, &mut policies);
         let apis = apis::apis(self, &mut policies, &memberships, global.usable);
         let keys = access::keys(self, &products);
-        let documents = policies.into_documents();
+        let (documents, values) = policies.finish();
         let wants = documents.values().any(|document| document.wants_certificate);
         let hosts = hosts::hosts(self, &properties, wants, client_trust.id());
         self.take(report);
@@ -124,6 +126,7 @@ impl<'a> Task<'a> {
             router: apis.router,
             apis: apis.entries,
             apis_by_key: apis.by_key,
+            broken_apis: apis.broken,
             products: products.into_iter().map(|product| product.compiled).collect(),
             keys,
             backends,
@@ -131,6 +134,7 @@ impl<'a> Task<'a> {
             tls: Arc::new(tls),
             client_trust,
             documents,
+            named_values: values,
             global: global.plan,
             global_document: global.document,
             counters: self.counters.clone(),

@@ -235,7 +235,7 @@ impl Call<'_> {
         let header = head.fields.get_str(&api.key_header).filter(|key| !key.is_empty());
         let in_query = || {
             let value = query_value(head.target.query()?, &api.key_query)?;
-            Some(decode(value)).filter(|key| !key.is_empty())
+            Some(decode(value).into_owned()).filter(|key| !key.is_empty())
         };
         let key = header.map(str::to_owned).or_else(in_query);
         let Some(key) = key else {
@@ -261,7 +261,7 @@ impl Call<'_> {
 fn comparable_path(head: &mut RequestHead) -> Result<String, ()> {
     let raw = head.target.path();
     let comparable = handfast_route::normalise(raw).map_err(|_| ())?.into_owned();
-    if raw.split('/').any(|segment| matches!(decode(segment).as_str(), "." | "..")) {
+    if raw.split('/').any(|segment| matches!(&*decode(segment), "." | "..")) {
         head.target.set_path(&comparable);
     }
     Ok(comparable)

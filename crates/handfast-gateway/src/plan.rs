@@ -6,6 +6,7 @@ use crate::keys::KeyIndex;
 use crate::router::Router;
 use crate::router::template::Operations;
 use crate::tls_clients::TlsClients;
+use handfast_core::Diagnostic;
 use handfast_model::ResourceId;
 use handfast_net::ListenerState;
 use handfast_net::tls::{TlsHost, TrustSet};
@@ -13,7 +14,7 @@ use handfast_pki::Credential;
 use handfast_policy::{
     ApiIdentity, OperationIdentity, Plan, ProductIdentity, ScopedDocument, compile_effective,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
@@ -119,6 +120,8 @@ pub(crate) struct ApiService {
     pub(crate) apis: Vec<ApiEntry>,
     /// What broken APIs fall back to, by resource id key.
     pub(crate) apis_by_key: BTreeMap<String, Arc<Api>>,
+    /// APIs whose document has errors now: their diagnostics are made again with every compile.
+    pub(crate) broken_apis: BTreeSet<String>,
     pub(crate) products: Vec<Product>,
     pub(crate) keys: KeyIndex,
     /// By lower-case name.
@@ -130,6 +133,8 @@ pub(crate) struct ApiService {
     pub(crate) client_trust: Arc<TrustSet>,
     /// By resource id key of the policy.
     pub(crate) documents: BTreeMap<String, Document>,
+    /// SHA-256 over the named values that the documents were compiled with.
+    pub(crate) named_values: [u8; 32],
     /// The global document alone: what runs when nothing matches.
     pub(crate) global: Arc<Plan>,
     pub(crate) global_document: Arc<ScopedDocument>,
@@ -153,12 +158,14 @@ pub(crate) struct GatewayHost {
 pub(crate) struct Document {
     pub(crate) document: Arc<ScopedDocument>,
     pub(crate) wants_certificate: bool,
+    /// What the last compile said; with an error among it the document is the last good one.
+    pub(crate) diagnostics: Arc<[Diagnostic]>,
 }
 
 impl Document {
-    pub(crate) fn new(document: Arc<ScopedDocument>) -> Self {
+    pub(crate) fn new(document: Arc<ScopedDocument>, diagnostics: Arc<[Diagnostic]>) -> Self {
         let wants_certificate = compile_effective(std::slice::from_ref(&document)).wants_client_certificate();
-        Self { document, wants_certificate }
+        Self { document, wants_certificate, diagnostics }
     }
 }
 

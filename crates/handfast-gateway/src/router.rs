@@ -9,6 +9,7 @@ pub(crate) mod template;
 mod tests;
 
 use handfast_core::message::{RequestHead, Scheme};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// How the versions of an API are told apart.
@@ -208,9 +209,9 @@ pub(crate) fn query_value<'q>(query: &'q str, name: &str) -> Option<&'q str> {
 }
 
 /// Percent-decodes; what is not UTF-8 afterwards is replaced.
-pub(crate) fn decode(text: &str) -> String {
+pub(crate) fn decode(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     }
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
@@ -228,5 +229,6 @@ pub(crate) fn decode(text: &str) -> String {
             }
         }
     }
-    String::from_utf8(out).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    let decoded = String::from_utf8(out);
+    Cow::Owned(decoded.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }

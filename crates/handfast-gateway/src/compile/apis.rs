@@ -10,7 +10,7 @@ use crate::router::{ApiRoute, Router, Versioning};
 use bytes::Bytes;
 use handfast_model::{Report, Resource, ResourceId, View};
 use handfast_policy::{ApiIdentity, Example, OperationIdentity, Scope, ScopedDocument};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 const KEY_HEADER: &str = "Ocp-Apim-Subscription-Key";
@@ -24,6 +24,8 @@ pub(super) struct Apis {
     pub(super) router: Router,
     pub(super) entries: Vec<ApiEntry>,
     pub(super) by_key: BTreeMap<String, Arc<Api>>,
+    /// Keys of those with errors.
+    pub(super) broken: BTreeSet<String>,
 }
 
 /// Compiles the APIs; none is served when the global document cannot be used.
@@ -39,13 +41,7 @@ pub(super) fn apis(
     let current = current_revisions(task);
     task.each_child("apis", |resource, root| {
         let properties = root.field("properties");
-        let api = match read_api(task, resource, &properties) {
-            Some(api) => Arc::new(api),
-            None => match task.previous.and_then(|previous| previous.apis_by_key.get(resource.id.key())) {
-                Some(last_good) => last_good.clone(),
-                None => return,
-            },
-        };
+        let Some(api) = kept_or_read(task, resource, &properties, &mut apis.broken) else { return };
         let Ok(documents) = documents(policies, &api) else { return };
         let family = family(resource.name());
         let is_current = current.get(&family).is_some_and(|id| *id == resource.id);
@@ -73,6 +69,30 @@ pub(super) fn apis(
         apis.router = Router::new(routes);
     }
     apis
+}
+
+/// The API as it was when nothing in it has changed, else as it reads now, else its last good version.
+fn kept_or_read(
+    task: &Task<'_>,
+    resource: &Resource,
+    properties: &View<'_>,
+    broken: &mut BTreeSet<String>,
+) -> Option<Arc<Api>> {
+    let key = resource.id.key();
+    let kept = task.previous.and_then(|previous| {
+        let clean = !previous.broken_apis.contains(key);
+        Some((previous.apis_by_key.get(key)?, clean))
+    });
+    if let Some((kept, true)) = kept.filter(|_| !task.changes.touches(&resource.id)) {
+        return Some(kept.clone());
+    }
+    match read_api(task, resource, properties) {
+        Some(api) => Some(Arc::new(api)),
+        None => {
+            broken.insert(key.to_owned());
+            kept.map(|(last_good, _)| last_good.clone())
+        }
+    }
 }
 
 /// The current revision of each family: the one that the newest release names, else the one that says so,

@@ -8,6 +8,7 @@ use handfast_model::{Resource, ResourceId, View};
 use handfast_policy::{
     CompileOptions, Format, FragmentSource, Plan, Scope, ScopedDocument, compile, compile_effective,
 };
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ pub(super) struct Global {
 pub(super) struct Policies<'a> {
     task: &'a Task<'a>,
     named_values: HashMap<String, String>,
+    values_id: [u8; 32],
     fragments: HashMap<String, FragmentSource>,
     backends: BTreeSet<String>,
     documents: BTreeMap<String, Document>,
@@ -41,9 +43,11 @@ pub(super) struct Policies<'a> {
 
 impl<'a> Policies<'a> {
     pub(super) fn new<'b>(task: &'a Task<'a>, backends: impl Iterator<Item = &'b String>) -> Self {
+        let named_values = named_values(task);
         Self {
             task,
-            named_values: named_values(task),
+            values_id: identity(&named_values),
+            named_values,
             fragments: fragments(task),
             backends: backends.cloned().collect(),
             documents: BTreeMap::new(),
@@ -65,25 +69,46 @@ impl<'a> Policies<'a> {
     pub(super) fn document(&mut self, scope: Scope, owner: &ResourceId) -> Scoped {
         let id = owner.child("policies", "policy");
         let Some(resource) = self.task.graph.get(&id) else { return Ok(None) };
-        let compiled = self.compile(scope, resource);
-        let last_good = || self.task.previous?.documents.get(id.key()).cloned();
-        let Some(document) = compiled.map(Document::new).or_else(last_good) else { return Err(Broken) };
+        let previous = self.task.previous.and_then(|previous| previous.documents.get(id.key()));
+        let document = match previous.filter(|_| self.is_unchanged(resource)) {
+            Some(kept) => Some(kept.clone()),
+            None => {
+                let (compiled, diagnostics) = self.compile(scope, resource);
+                let document = compiled.or_else(|| Some(previous?.document.clone()));
+                let diagnostics: Arc<[Diagnostic]> = diagnostics.into();
+                if document.is_none() {
+                    self.report(&diagnostics);
+                }
+                document.map(|document| Document::new(document, diagnostics))
+            }
+        };
+        let Some(document) = document else { return Err(Broken) };
+        self.report(&document.diagnostics);
         let scoped = document.document.clone();
         self.documents.insert(id.key().to_owned(), document);
         Ok(Some(scoped))
     }
 
-    pub(super) fn into_documents(self) -> BTreeMap<String, Document> {
-        self.documents
+    /// All documents, and what identifies the named values that went into them.
+    pub(super) fn finish(self) -> (BTreeMap<String, Document>, [u8; 32]) {
+        (self.documents, self.values_id)
     }
 
-    fn compile(&self, scope: Scope, resource: &Resource) -> Option<Arc<ScopedDocument>> {
+    /// Whether compiling again would give the same: neither the document nor what it names has changed.
+    fn is_unchanged(&self, resource: &Resource) -> bool {
+        if self.task.changes.touches(&resource.id) {
+            return false;
+        }
+        let text = resource.properties().get("value").and_then(|value| value.as_str()).unwrap_or_default();
+        let same_values = self.task.previous.is_some_and(|previous| previous.named_values == self.values_id);
+        same_values || !(text.contains("{{") || text.contains("include-fragment"))
+    }
+
+    fn compile(&self, scope: Scope, resource: &Resource) -> (Option<Arc<ScopedDocument>>, Vec<Diagnostic>) {
+        let on = |diagnostic: Diagnostic| diagnostic.on(resource.id.as_str());
         let (text, format) = match source(resource) {
             Ok(source) => source,
-            Err(diagnostic) => {
-                self.report(resource, *diagnostic);
-                return None;
-            }
+            Err(diagnostic) => return (None, vec![on(*diagnostic)]),
         };
         let options = CompileOptions {
             named_value: &|name| self.named_values.get(name).cloned(),
@@ -92,15 +117,24 @@ impl<'a> Policies<'a> {
             ..CompileOptions::new(scope, format)
         };
         let compiled = compile(&text, &options);
-        for diagnostic in compiled.diagnostics {
-            self.report(resource, diagnostic);
-        }
-        compiled.document
+        (compiled.document, compiled.diagnostics.into_iter().map(on).collect())
     }
 
-    fn report(&self, resource: &Resource, diagnostic: Diagnostic) {
-        self.task.diagnostics.borrow_mut().push(diagnostic.on(resource.id.as_str()));
+    fn report(&self, diagnostics: &[Diagnostic]) {
+        self.task.diagnostics.borrow_mut().extend(diagnostics.iter().cloned());
     }
+}
+
+/// A SHA-256 over all names and values.
+fn identity(values: &HashMap<String, String>) -> [u8; 32] {
+    let mut sorted: Vec<_> = values.iter().collect();
+    sorted.sort();
+    let mut hash = Sha256::new();
+    for text in sorted.into_iter().flat_map(|(name, value)| [name, value]) {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text);
+    }
+    hash.finalize().into()
 }
 
 /// Text and form of a policy or fragment.

@@ -5,6 +5,7 @@
 //! templates, and with distinct literals by the length of the path. Literals compare without regard to case.
 
 use super::{decode, query_value};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// What is wrong with a URL template.
@@ -80,9 +81,9 @@ impl Template {
             let parameter = value.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
             let value = match parameter {
                 Some(parameter) => Err(parameter.trim_start_matches('*').to_owned()),
-                None => Ok(decode(value)),
+                None => Ok(decode(value).into_owned()),
             };
-            parts.push(QueryPart { name: decode(name), value });
+            parts.push(QueryPart { name: decode(name).into_owned(), value });
         }
         Ok(Self { segments, query: parts })
     }
@@ -188,12 +189,18 @@ impl Operations {
         let root = self.by_method.get(method)?;
         let rest = rest.strip_prefix('/').unwrap_or(rest);
         let raw: Vec<&str> = if rest.is_empty() { Vec::new() } else { rest.split('/').collect() };
-        let decoded: Vec<String> = raw.iter().map(|segment| decode(segment)).collect();
-        let lower: Vec<String> = decoded.iter().map(|segment| segment.to_lowercase()).collect();
+        let decoded: Vec<Cow<'_, str>> = raw.iter().map(|segment| decode(segment)).collect();
+        let lower: Vec<Cow<'_, str>> = decoded.iter().map(|segment| lower_case(segment)).collect();
         let path = Path { decoded: &decoded, lower: &lower, query };
         let leaf = root.find(&path, 0)?;
         Some(OperationMatch { operation: leaf.operation, parameters: path.parameters(&leaf.template) })
     }
+}
+
+/// Borrowed when there is nothing to do, which is the common case.
+fn lower_case(text: &str) -> Cow<'_, str> {
+    let changes = text.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii());
+    if changes { Cow::Owned(text.to_lowercase()) } else { Cow::Borrowed(text) }
 }
 
 fn same_query(a: &Template, b: &Template) -> bool {
@@ -225,7 +232,7 @@ impl Node {
         let Some(segment) = path.lower.get(depth) else {
             return path.first(&self.leaves).or_else(|| path.first(&self.wildcard));
         };
-        if let Some(leaf) = self.literals.get(segment).and_then(|node| node.find(path, depth + 1)) {
+        if let Some(leaf) = self.literals.get(&**segment).and_then(|node| node.find(path, depth + 1)) {
             return Some(leaf);
         }
         let patterns = self.patterns.iter().filter(|(pieces, _)| {
@@ -305,8 +312,8 @@ fn find_literal(text: &str, literal: &str) -> Option<usize> {
 
 /// A request's path below its API.
 struct Path<'a> {
-    decoded: &'a [String],
-    lower: &'a [String],
+    decoded: &'a [Cow<'a, str>],
+    lower: &'a [Cow<'a, str>],
     query: &'a str,
 }
 
@@ -340,7 +347,7 @@ impl Path<'_> {
         for part in &template.query {
             if let Err(name) = &part.value {
                 let value = query_value(self.query, &part.name).unwrap_or_default();
-                parameters.push((name.clone(), decode(value)));
+                parameters.push((name.clone(), decode(value).into_owned()));
             }
         }
         parameters

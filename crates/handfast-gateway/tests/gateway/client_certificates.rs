@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-fn trusting(pki: &TestPki) -> Value {
+pub(crate) fn trusting(pki: &TestPki) -> Value {
     use base64::Engine;
     let root = base64::engine::general_purpose::STANDARD.encode(pki.ca().root().der());
     json!({ "location": "local", "properties": { "certificates": [{ "storeName": "Root", "encodedCertificate": root }] } })
@@ -27,7 +27,7 @@ fn world(policy: &str) -> World {
     world
 }
 
-const POLICY: &str = "<validate-client-certificate><identities><identity common-name=\"edge\" /></identities></validate-client-certificate>";
+pub(crate) const POLICY: &str = "<validate-client-certificate><identities><identity common-name=\"edge\" /></identities></validate-client-certificate>";
 
 fn ask(world: &World, credential: Option<&Credential>) -> (u16, String) {
     let response = world.client(credential).get(HOST, "/a/x");

@@ -2,9 +2,11 @@
 //! services that demand a client certificate.
 
 mod backends;
+mod change;
 mod client_certificates;
 mod example;
 mod keys;
+mod log;
 mod matching;
 mod network;
 mod policies;

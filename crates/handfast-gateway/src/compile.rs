@@ -102,6 +102,8 @@ impl<'a> Task<'a> {
         if self.graph.children(&self.resource.id, "workspaces").next().is_some() {
             root.warning("WorkspacesNotAvailable", "workspaces have no effect: they are not available yet");
         }
+        let sku = root.field("sku").str("name");
+        let consumption = sku.is_some_and(|name| name.eq_ignore_ascii_case("Consumption"));
         let exposure = hosts::exposure(self, &properties);
         let (client_trust, backend_trust) = certificates::trust(self, &properties);
         let credentials = certificates::credentials(self);
@@ -116,6 +118,7 @@ impl<'a> Task<'a> {
         let (documents, values) = policies.finish();
         let wants = documents.values().any(|document| document.wants_certificate);
         let hosts = hosts::hosts(self, &properties, wants, client_trust.id());
+        let demands_certificate = consumption && properties.bool_or("enableClientCertificate", false);
         self.take(report);
         ApiService {
             id: self.resource.id.clone(),
@@ -123,6 +126,7 @@ impl<'a> Task<'a> {
             name: self.resource.name().to_owned(),
             hosts,
             exposure,
+            demands_certificate,
             router: apis.router,
             apis: apis.entries,
             apis_by_key: apis.by_key,

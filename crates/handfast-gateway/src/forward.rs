@@ -23,6 +23,11 @@ const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(240);
 /// Redirects followed for one request.
 const REDIRECTS_MAX: usize = 10;
 
+/// Calls of the gateway to itself within one request (edge specification §2.4).
+const SELF_CALLS_MAX: u32 = 10;
+/// Counts them.
+const DEPTH_HEADER: &str = "X-Handfast-Depth";
+
 /// The surroundings of an exchange.
 #[derive(Clone, Copy)]
 pub(crate) struct Forwarder<'a> {
@@ -229,8 +234,11 @@ impl Forwarder<'_> {
                 ForwardFailure::Connection("the client certificate cannot be used for TLS".to_owned())
             })?),
         };
+        let Outgoing { mut head, body, upgrade } = outgoing;
+        let address = self.address(url).await?;
+        self.count_self_calls(&mut head, &address)?;
         let target = Target {
-            address: self.address(url).await?,
+            address,
             tls,
             server_name: ServerName::try_from(url.host.to_owned()).ok(),
             protocol: if route.mode.http2 { UpstreamProtocol::Http2 } else { UpstreamProtocol::Http1 },
@@ -241,9 +249,25 @@ impl Forwarder<'_> {
             response: route.timeout,
             body_idle: BODY_IDLE_TIMEOUT,
         };
-        let Outgoing { head, body, upgrade } = outgoing;
         let request = UpstreamRequest { head, body, upgrade, timeouts };
         self.core.send(&target, request).await.map_err(failure)
+    }
+
+    /// A request to a listener of this process carries how often that has happened, so that APIs which lead
+    /// to each other end.
+    fn count_self_calls(&self, head: &mut RequestHead, address: &Address) -> Result<(), ForwardFailure> {
+        if !self.core.is_local(address) {
+            head.fields.remove(DEPTH_HEADER.as_bytes());
+            return Ok(());
+        }
+        let sent = head.fields.get_str(DEPTH_HEADER).map_or(0, |text| text.parse().unwrap_or(SELF_CALLS_MAX));
+        let depth = sent.saturating_add(1);
+        if depth > SELF_CALLS_MAX {
+            let reason = format!("the gateway called itself more than {SELF_CALLS_MAX} times in a row");
+            return Err(ForwardFailure::Connection(reason));
+        }
+        let _ = head.fields.set(DEPTH_HEADER.as_bytes(), depth.to_string().as_bytes());
+        Ok(())
     }
 
     /// The address of a URL's host: virtual when it lies in the service's network and is answered here.

@@ -70,6 +70,12 @@ impl FrontendService {
             record.finish_without_service(&core, &response);
             return response;
         }
+        let tls = request.connection.tls.as_ref();
+        if target.service.demands_certificate && tls.is_none_or(|tls| tls.client_chain.is_empty()) {
+            let response = answers::message(403, "Client certificate missing");
+            record.finish_without_service(&core, &response);
+            return response;
+        }
         Call { core: &core, service: &target.service }.run(request, record).await
     }
 

@@ -115,6 +115,8 @@ pub(crate) struct ApiService {
     pub(crate) name: String,
     pub(crate) hosts: Vec<GatewayHost>,
     pub(crate) exposure: Exposure,
+    /// Whether a request without a client certificate is refused (Consumption tier, ARM specification §12.3).
+    pub(crate) demands_certificate: bool,
     pub(crate) router: Router,
     /// What the router's results index.
     pub(crate) apis: Vec<ApiEntry>,

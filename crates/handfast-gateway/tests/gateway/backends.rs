@@ -204,3 +204,19 @@ fn a_pool_uses_its_first_priority_by_weight_and_leaves_it_when_circuits_open() {
     world.engine.clock.advance(std::time::Duration::from_secs(10));
     assert_eq!(member("/a/x").0, 200);
 }
+
+#[test]
+fn the_gateway_may_call_itself_but_not_without_end() {
+    for hop in [Hop::Wire, Hop::Fused] {
+        let mut world = World::new(hop);
+        let (url, echo) = world.upstream("svc.localhost", false);
+        let own = format!("https://{}", crate::world::HOST);
+        api(&mut world, "inner", &url, &document("", FORWARD));
+        api(&mut world, "outer", &format!("{own}/inner"), &document("", FORWARD));
+        api(&mut world, "loop", &format!("{own}/loop"), &document("", FORWARD));
+        world.serve();
+        assert_eq!(world.get("/outer/x").status(), 200, "{hop:?}");
+        assert_eq!(echo.seen(), 1);
+        assert_internal(&world.get("/loop/x"), "a loop");
+    }
+}

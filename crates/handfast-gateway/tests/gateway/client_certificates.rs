@@ -105,3 +105,18 @@ fn no_certificate_is_asked_for_unless_a_policy_or_the_host_wants_one() {
     world.compile();
     assert_eq!(hosts(&world), [true]);
 }
+
+#[test]
+fn the_consumption_tier_demands_a_certificate_when_it_is_enabled() {
+    let mut world = world("");
+    for (sku, status) in [("Consumption", 403), ("Developer", 200)] {
+        let properties = json!({ "enableClientCertificate": true });
+        world.put(
+            "",
+            json!({ "location": "local", "sku": { "name": sku, "capacity": 0 }, "properties": properties }),
+        );
+        world.serve();
+        assert_eq!(ask(&world, None).0, status, "{sku}");
+        assert_eq!(ask(&world, Some(&world.pki.client("any"))).0, 200, "{sku}");
+    }
+}

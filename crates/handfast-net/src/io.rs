@@ -3,10 +3,12 @@
 
 use bytes::{Buf, BytesMut};
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -219,3 +221,32 @@ impl Io {
 /// A stream that a connection and the body it is receiving both use, on one core. It is borrowed for the
 /// length of one poll only, never across an await.
 pub(crate) type SharedIo = Rc<RefCell<Io>>;
+
+/// How long the end of a connection may take: our last bytes, and what the peer still sends.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// What a peer may still send to a connection that is being closed before it is reset.
+const LINGER_BYTES_MAX: usize = 256 * 1024;
+const LINGER_ROOM: usize = 16 * 1024;
+
+/// Ends a connection in good order, with close_notify, so that the peer can tell an end from a cut. With
+/// `linger`, what the peer still sends is read away for a while: closing at once would reset the connection
+/// before the peer has read our last bytes (RFC 9112 §9.6).
+pub(crate) async fn close(io: &SharedIo, linger: bool) {
+    let shutdown = poll_fn(|cx| Pin::new(&mut *io.borrow_mut()).poll_shutdown(cx));
+    let ending = async {
+        if shutdown.await.is_err() || !linger {
+            return;
+        }
+        let mut buffer = BytesMut::new();
+        let mut left = LINGER_BYTES_MAX;
+        loop {
+            let fill = poll_fn(|cx| io.borrow_mut().poll_fill(cx, &mut buffer, LINGER_ROOM));
+            match fill.await {
+                Ok(count) if count > 0 && count <= left => left -= count,
+                _ => return,
+            }
+            buffer.clear();
+        }
+    };
+    let _ = tokio::time::timeout(CLOSE_TIMEOUT, ending).await;
+}

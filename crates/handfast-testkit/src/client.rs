@@ -15,6 +15,8 @@ impl<T: Read + Write> Stream for T {}
 pub struct RawClient {
     stream: Box<dyn Stream>,
     received: Vec<u8>,
+    head_only: bool,
+    reset: bool,
 }
 
 /// A response.
@@ -51,7 +53,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 impl RawClient {
     /// Without TLS.
     pub fn plain(address: SocketAddr) -> Self {
-        Self { stream: Box::new(connect(address)), received: Vec::new() }
+        Self { stream: Box::new(connect(address)), received: Vec::new(), head_only: false, reset: false }
     }
 
     /// With TLS; the handshake happens with the first write.
@@ -64,7 +66,12 @@ impl RawClient {
     pub fn tls_with(address: SocketAddr, host: &str, config: Arc<ClientConfig>) -> Self {
         let name = ServerName::try_from(host.to_owned()).expect("a host name");
         let connection = ClientConnection::new(config, name).expect("a usable configuration");
-        Self { stream: Box::new(StreamOwned::new(connection, connect(address))), received: Vec::new() }
+        Self {
+            stream: Box::new(StreamOwned::new(connection, connect(address))),
+            received: Vec::new(),
+            head_only: false,
+            reset: false,
+        }
     }
 
     /// Sends bytes; `Err` when the connection broke.
@@ -84,9 +91,43 @@ impl RawClient {
         self.response()
     }
 
+    /// Sends a HEAD and reads the response.
+    pub fn head(&mut self, host: &str, target: &str) -> RawResponse {
+        self.send(format!("HEAD {target} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        self.head_only = true;
+        self.response()
+    }
+
+    /// Sends bytes in small pieces until the server stops taking them, and reads one response.
+    pub fn send_while_reading(&mut self, bytes: impl AsRef<[u8]>) -> RawResponse {
+        for piece in bytes.as_ref().chunks(64 * 1024) {
+            if self.try_send(piece).is_err() {
+                break;
+            }
+        }
+        self.response()
+    }
+
+    /// Reads so many bytes.
+    pub fn read_bytes(&mut self, count: usize) -> Vec<u8> {
+        self.exactly(count).expect("the connection is open")
+    }
+
+    /// Reads to the end; whether it was a reset and no orderly close.
+    pub fn ends_with_reset(&mut self) -> bool {
+        while self.fill().is_some() {}
+        self.reset
+    }
+
     /// Reads one response.
     pub fn response(&mut self) -> RawResponse {
         self.try_response().expect("a complete response")
+    }
+
+    /// Reads the head of a response and leaves its body.
+    pub fn response_head(&mut self) -> String {
+        self.head_only = true;
+        self.response().head
     }
 
     /// Reads one response; `None` when the connection ended before it was complete.
@@ -101,7 +142,7 @@ impl RawClient {
         self.received.drain(..end);
         let mut response = RawResponse { head, body: Vec::new() };
         let status = response.status();
-        if status < 200 || status == 204 || status == 304 {
+        if std::mem::take(&mut self.head_only) || status < 200 || status == 204 || status == 304 {
             return Some(response);
         }
         if response.field("transfer-encoding").is_some() {
@@ -153,9 +194,31 @@ impl RawClient {
                 self.received.extend_from_slice(&buffer[..count]);
                 Some(())
             }
-            _ => None,
+            Ok(_) => None,
+            Err(error) => {
+                use std::io::ErrorKind::{TimedOut, WouldBlock};
+                assert!(!matches!(error.kind(), TimedOut | WouldBlock), "the server does not answer");
+                self.reset = error.kind() == std::io::ErrorKind::ConnectionReset;
+                None
+            }
         }
     }
+}
+
+/// Sends bytes over a plain connection and returns all that comes back until the server closes.
+pub fn converse(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = connect(address);
+    // That the server has closed before it took everything shows in what came back.
+    let _ = stream.write_all(bytes);
+    let mut received = Vec::new();
+    let _ = stream.read_to_end(&mut received);
+    received
+}
+
+/// The status codes in what a server sent, for bodies that do not hold the name of the protocol.
+pub fn statuses(received: &[u8]) -> Vec<u16> {
+    let text = String::from_utf8_lossy(received);
+    text.split("HTTP/1.").skip(1).filter_map(|part| part.get(2..5)?.parse().ok()).collect()
 }
 
 /// A configuration that trusts one root.

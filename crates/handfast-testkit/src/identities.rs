@@ -1,5 +1,6 @@
 //! Certificates for tests, from a CA of their own.
 
+use base64::Engine;
 use handfast_core::UnixTime;
 use handfast_net::tls::TrustSet;
 use handfast_pki::Credential;
@@ -44,4 +45,20 @@ impl TestPki {
     pub fn trust(&self) -> Arc<TrustSet> {
         Arc::new(TrustSet::new(vec![self.ca.root().clone()], Vec::new()))
     }
+}
+
+/// Chain and key as PEM, for programs that read files.
+pub fn pem(credential: &Credential) -> String {
+    let mut text = String::new();
+    for certificate in credential.chain_pki_types() {
+        text += &block("CERTIFICATE", &certificate);
+    }
+    text + &block("PRIVATE KEY", credential.key_pki_types().secret_der())
+}
+
+fn block(label: &str, der: &[u8]) -> String {
+    let encoded = base64::engine::general_purpose::STANDARD.encode(der);
+    let lines: Vec<&str> =
+        encoded.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).expect("ASCII")).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }

@@ -6,12 +6,17 @@
 
 pub mod client;
 pub mod clock;
+pub mod corpus;
 pub mod engine;
+pub mod h2;
 pub mod identities;
 pub mod services;
+pub mod upstream;
 
 pub use client::{RawClient, RawResponse};
 pub use clock::TestClock;
 pub use engine::TestEngine;
+pub use h2::H2Client;
 pub use identities::TestPki;
-pub use services::{Echo, Forward};
+pub use services::{Echo, Forward, Recorder};
+pub use upstream::{Peer, ScriptedUpstream};

@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use handfast_net::{
-    Body, ConnectionInfo, Core, LocalFuture, Refusal, Request, Response, Service, Target, UpstreamRequest,
-    UpstreamTimeouts,
+    Body, ConnectionInfo, Core, LocalFuture, Refusal, Request, Response, Service, Target, UpstreamFailure,
+    UpstreamRequest, UpstreamTimeouts,
 };
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// Answers 200 and tells, one line each, what it saw: method and target, `peer`, `tls`, `client`, the fields
 /// and the body. A path `/bytes/N` is answered with N bytes, `/panic` panics, `/status/N` with that status.
@@ -83,9 +83,51 @@ impl Service for Forward {
             match core.send(&self.target, request).await {
                 Ok(response) => response,
                 Err(error) => {
-                    let status = if error.failure.is_timeout() { 504 } else { 502 };
+                    let status = match &error.failure {
+                        UpstreamFailure::RequestBody(_) => 400,
+                        failure if failure.is_timeout() => 504,
+                        _ => 502,
+                    };
                     Response::full(status, "text/plain", error.failure.to_string())
                 }
+            }
+        })
+    }
+
+    fn refuse(&self, connection: &ConnectionInfo, refusal: Refusal) -> Response {
+        Echo::default().refuse(connection, refusal)
+    }
+
+    fn fail(&self, connection: &ConnectionInfo, status: u16) -> Response {
+        Echo::default().fail(connection, status)
+    }
+}
+
+/// Answers 200 and remembers what it was asked: method, target and body, a blank between.
+#[derive(Default)]
+pub struct Recorder {
+    seen: Mutex<Vec<String>>,
+}
+
+impl Recorder {
+    /// What was asked since this was called last.
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.seen.lock().expect("not poisoned"))
+    }
+}
+
+impl Service for Recorder {
+    fn call(self: Arc<Self>, _core: Core, request: Request) -> LocalFuture<Response> {
+        Box::pin(async move {
+            let Request { head, mut body, .. } = request;
+            match body.collect(16 << 20).await {
+                Ok(body) => {
+                    let body = String::from_utf8_lossy(&body);
+                    let seen = format!("{} {} {body}", head.method, head.target.as_str());
+                    self.seen.lock().expect("not poisoned").push(seen.trim_end().to_owned());
+                    Response::full(200, "text/plain", "seen")
+                }
+                Err(failure) => Response::full(400, "text/plain", failure.to_string()).closing(),
             }
         })
     }

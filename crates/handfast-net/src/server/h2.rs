@@ -9,7 +9,7 @@ use crate::body::Body;
 use crate::deadline::Deadline;
 use crate::exchange::{ConnectionInfo, Request, Response};
 use crate::h2_body::{H2Body, SendFailure, send_body};
-use crate::io::Io;
+use crate::io::{self, Io};
 use crate::limits::Limits;
 use crate::listener::Listener;
 use bytes::Bytes;
@@ -18,7 +18,7 @@ use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use handfast_core::message::Method;
 use handfast_telemetry::Metric;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -40,6 +40,9 @@ const LOCAL_RESETS_MAX: usize = 1024;
 /// More than half of at least this many requests reset within a second is an attack, not a client.
 const RAPID_RESET_REQUESTS: u64 = 500;
 const RAPID_RESET_AGE: Duration = Duration::from_secs(1);
+
+/// How long a client may take to acknowledge a GOAWAY once its streams have ended.
+const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
 /// What the streams of one connection count together.
 struct Tally {
@@ -63,7 +66,8 @@ impl Tally {
 pub(crate) async fn serve(core: Core, listener: Arc<Listener>, io: Io, info: Rc<ConnectionInfo>) {
     let limits = listener.state().limits.clone();
     let watch = Watch::new();
-    let handshake = builder(&limits).handshake::<_, Bytes>(Watched::new(io, watch.clone()));
+    let io = Rc::new(RefCell::new(io));
+    let handshake = builder(&limits).handshake::<_, Bytes>(Watched::new(io.clone(), watch.clone()));
     let Ok(Ok(mut connection)) = timeout(limits.handshake_timeout, handshake).await else { return };
     let mut drain = Box::pin(core.shared().drain.clone().notified_owned());
     drain.as_mut().enable();
@@ -88,7 +92,7 @@ pub(crate) async fn serve(core: Core, listener: Arc<Listener>, io: Io, info: Rc<
             if tally.open.get() > 0 {
                 idle.clear();
             } else {
-                idle.start(limits.h2_idle_timeout);
+                idle.start(if closing { CLOSE_GRACE } else { limits.h2_idle_timeout });
             }
             idle.poll_expired(cx).map(|()| Event::Idle)
         })
@@ -102,24 +106,29 @@ pub(crate) async fn serve(core: Core, listener: Arc<Listener>, io: Io, info: Rc<
                 } else {
                     if tally.requests.get() >= limits.h2_requests_max && !closing {
                         closing = true;
+                        idle.clear();
                         connection.graceful_shutdown();
                     }
                     let stream = Stream::new(&core, &listener, &info, &tally, respond);
                     core.spawn(stream.run(request));
                 }
             }
-            Event::Stream(Some(Err(_)) | None) => return,
+            Event::Stream(Some(Err(_)) | None) => break,
             Event::Abuse => {
                 calmed = true;
                 connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
             }
             Event::Drain | Event::Idle if !closing => {
                 closing = true;
+                idle.clear();
                 connection.graceful_shutdown();
             }
-            Event::Drain | Event::Idle => return,
+            Event::Drain | Event::Idle => break,
         }
     }
+    drop(connection);
+    // A client that was told to calm down may still be sending.
+    io::close(&io, true).await;
 }
 
 /// A request and the way to answer it.

@@ -4,7 +4,7 @@ use super::{Asked, BODY_ROOM, CONTINUE, Connection, HEAD_ROOM, Next, Reader};
 use crate::body::Body;
 use crate::exchange::Response;
 use crate::h1::{Framing, Persistence, Refusal, Step, encode_response_head};
-use crate::io::{Io, SharedIo};
+use crate::io::{self, Io, SharedIo};
 use crate::upgrade::tunnel;
 use crate::writer::MessageWriter;
 use bytes::{Buf, BytesMut};
@@ -12,16 +12,9 @@ use handfast_core::message::Version;
 use handfast_telemetry::Metric;
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::io::AsyncWrite;
-
-/// How long the end of a connection may take: our last bytes, and what the client still sends.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// What a client may still send to a connection that is being closed before it is reset.
-const LINGER_BYTES_MAX: usize = 256 * 1024;
 
 impl Connection {
     /// Writes the answer.
@@ -103,8 +96,11 @@ impl Connection {
     /// Reads away the rest of a request body that the role left, within a bound, and gets ready for the
     /// next request.
     pub(super) async fn finish_body(&mut self) -> bool {
+        if self.leaves_too_much_unread() {
+            return false;
+        }
         let Some(mut reader) = self.slot.borrow_mut().reader.take() else { return false };
-        if reader.abandoned || !(reader.decoder.is_done() || self.discard(&mut reader).await) {
+        if !(reader.decoder.is_done() || self.discard(&mut reader).await) {
             return false;
         }
         if reader.buffer.is_empty() && reader.buffer.capacity() > HEAD_ROOM {
@@ -185,27 +181,11 @@ fn response_framing(response: &Response, asked: Asked) -> Framing {
 
 /// Ends a connection.
 pub(super) async fn close(io: &SharedIo, end: Next) {
-    if end == Next::Abort {
-        return io.borrow().abort();
+    match end {
+        Next::Abort => io.borrow().abort(),
+        Next::Linger => io::close(io, true).await,
+        Next::Close | Next::Request => io::close(io, false).await,
     }
-    // close_notify, so that the client can tell an end from a cut.
-    let shutdown = poll_fn(|cx| Pin::new(&mut *io.borrow_mut()).poll_shutdown(cx));
-    let ending = async {
-        if shutdown.await.is_err() || end != Next::Linger {
-            return;
-        }
-        let mut buffer = BytesMut::new();
-        let mut left = LINGER_BYTES_MAX;
-        loop {
-            let fill = poll_fn(|cx| io.borrow_mut().poll_fill(cx, &mut buffer, BODY_ROOM));
-            match fill.await {
-                Ok(count) if count > 0 && count <= left => left -= count,
-                _ => return,
-            }
-            buffer.clear();
-        }
-    };
-    let _ = tokio::time::timeout(CLOSE_TIMEOUT, ending).await;
 }
 
 /// Writes one answer to a stream that is no use for anything else, and closes it.

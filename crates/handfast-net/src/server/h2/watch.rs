@@ -4,7 +4,7 @@
 //!
 //! Only frame headers are looked at (RFC 9113 §4.1), in the bytes as they are read.
 
-use crate::io::Io;
+use crate::io::SharedIo;
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -103,13 +103,13 @@ impl Watch {
 
 /// A stream whose frames are counted.
 pub(super) struct Watched {
-    io: Io,
+    io: SharedIo,
     watch: Rc<Watch>,
     frames: RefCell<Frames>,
 }
 
 impl Watched {
-    pub(super) fn new(io: Io, watch: Rc<Watch>) -> Self {
+    pub(super) fn new(io: SharedIo, watch: Rc<Watch>) -> Self {
         Self {
             io,
             watch,
@@ -151,13 +151,9 @@ impl Frames {
 }
 
 impl AsyncRead for Watched {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let polled = Pin::new(&mut self.io).poll_read(cx, buf);
+        let polled = Pin::new(&mut *self.io.borrow_mut()).poll_read(cx, buf);
         let received = buf.filled().get(before..).unwrap_or_default();
         if !received.is_empty() {
             self.watch.moved(received.len() as u64, 0);
@@ -177,30 +173,30 @@ impl Watched {
 }
 
 impl AsyncWrite for Watched {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.io).poll_write(cx, bytes);
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut *self.io.borrow_mut()).poll_write(cx, bytes);
         self.wrote(polled)
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        let polled = Pin::new(&mut *self.io.borrow_mut()).poll_write_vectored(cx, bufs);
         self.wrote(polled)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        self.io.borrow().is_write_vectored()
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.io.borrow_mut()).poll_flush(cx)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.io.borrow_mut()).poll_shutdown(cx)
     }
 }
 

@@ -54,13 +54,16 @@ pub(crate) struct Deployed {
     pub(crate) outcome: Outcome,
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// Files that went into it.
-    pub(crate) files: Vec<PathBuf>,
+    pub(crate) files: ReadFiles,
 }
+
+/// Files and what was in them when they were read; nothing if they could not be.
+pub(crate) type ReadFiles = Vec<(PathBuf, Option<Vec<u8>>)>;
 
 /// A deployment that failed, with the files that it read: they are watched all the same.
 pub(crate) struct DeployFailure {
     pub(crate) diagnostics: Vec<Diagnostic>,
-    pub(crate) files: Vec<PathBuf>,
+    pub(crate) files: ReadFiles,
 }
 
 /// Deploys a source. `previous` are the resources of the deployment before: those that the template has no
@@ -70,10 +73,8 @@ pub(crate) fn run(
     instance: &mut Instance,
     previous: &[ResourceId],
 ) -> Result<Deployed, DeployFailure> {
-    let mut files = vec![source.template.clone()];
-    files.extend(source.parameters.clone());
     let base = source.template.parent().unwrap_or(Path::new("")).to_owned();
-    let mut target = Target { instance, base, files, diagnostics: Vec::new() };
+    let mut target = Target { instance, base, files: Vec::new(), diagnostics: Vec::new() };
     let outcome = target.deploy(source);
     let Target { instance, files, mut diagnostics, .. } = target;
     let outcome = match outcome {
@@ -99,15 +100,16 @@ pub(crate) fn run(
 struct Target<'i> {
     instance: &'i mut Instance,
     base: PathBuf,
-    files: Vec<PathBuf>,
+    files: ReadFiles,
     diagnostics: Vec<Diagnostic>,
 }
 
 impl Target<'_> {
     fn deploy(&mut self, source: &Source) -> Result<Outcome, Vec<Diagnostic>> {
-        let template = Template::parse(&read(&source.template)?, &source.template.display().to_string())?;
+        let template =
+            Template::parse(&self.read(&source.template)?, &source.template.display().to_string())?;
         let mut parameters = match &source.parameters {
-            Some(file) => Parameters::parse(&read(file)?, &file.display().to_string())?,
+            Some(file) => Parameters::parse(&self.read(file)?, &file.display().to_string())?,
             None => Parameters::new(),
         };
         for word in &source.words {
@@ -149,13 +151,19 @@ impl Target<'_> {
             let message = format!("policy link \"{link}\" leaves the template's folder");
             return Err(vec![Diagnostic::error("PolicyLinkOutsideFolder", message).on(put.id.as_str())]);
         }
-        let file = self.base.join(path);
-        self.files.push(file.clone());
-        let text = read(&file)
+        let text = self
+            .read(&self.base.join(path))
             .map_err(|found| found.into_iter().map(|d| d.on(put.id.as_str())).collect::<Vec<_>>())?;
         properties.insert("format".to_owned(), format.into());
         properties.insert("value".to_owned(), text.into());
         Ok(())
+    }
+
+    /// Reads a file and remembers what was in it.
+    fn read(&mut self, file: &Path) -> Result<String, Vec<Diagnostic>> {
+        let text = read(file);
+        self.files.push((file.to_owned(), text.as_ref().ok().map(|text| text.clone().into_bytes())));
+        text
     }
 
     fn effective(&self, id: &ResourceId) -> Option<Value> {

@@ -363,10 +363,7 @@ fn open_affinity_key(store: &Store) -> Result<[u8; 32], Failure> {
 }
 
 /// Certificates of the instance's CA for host names, issued once and renewed at two thirds of their life.
-fn issuer(
-    ca: Arc<InstanceCa>,
-    clock: Arc<dyn Clock>,
-) -> Arc<dyn Fn(&str) -> Option<Arc<Credential>> + Send + Sync> {
+fn issuer(ca: Arc<InstanceCa>, clock: Arc<dyn Clock>) -> handfast_gateway::Issue {
     let issued: Mutex<HashMap<String, Arc<Credential>>> = Mutex::default();
     Arc::new(move |host: &str| {
         let now = clock.now();

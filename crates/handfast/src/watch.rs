@@ -3,7 +3,7 @@
 //! files are few and small.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How often files are looked at.
@@ -16,21 +16,16 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Watches these files from now on. Those known before keep what they held then, so that a change in
-    /// between is seen.
-    pub(crate) fn set(&mut self, files: impl IntoIterator<Item = PathBuf>) {
-        let mut known = std::mem::take(&mut self.files);
-        for file in files {
-            let content = known.remove(&file).unwrap_or_else(|| read(&file));
-            self.files.insert(file, content);
-        }
+    /// Watches these files, which held this when they were used: a change in between is seen.
+    pub(crate) fn set(&mut self, files: impl IntoIterator<Item = (PathBuf, Option<Vec<u8>>)>) {
+        self.files = files.into_iter().collect();
     }
 
     /// Whether a file differs from what it was; remembers the new content.
     pub(crate) fn changed(&mut self) -> bool {
         let mut changed = false;
         for (file, before) in &mut self.files {
-            let now = read(file);
+            let now = std::fs::read(file).ok();
             if now != *before {
                 *before = now;
                 changed = true;
@@ -38,8 +33,4 @@ impl Watch {
         }
         changed
     }
-}
-
-fn read(file: &Path) -> Option<Vec<u8>> {
-    std::fs::read(file).ok()
 }

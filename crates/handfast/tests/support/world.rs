@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -142,7 +142,11 @@ pub(crate) struct Up {
 impl Up {
     /// Starts it and waits until it says that it is ready.
     pub(crate) fn start(example: &Example, services: &Services, arguments: &[&str]) -> Self {
-        let port = free_port();
+        Self::start_on(free_port(), example, services, arguments)
+    }
+
+    /// The same, with the shop on a given port.
+    pub(crate) fn start_on(port: u16, example: &Example, services: &Services, arguments: &[&str]) -> Self {
         let mut child = command(example, services, port, arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -231,7 +235,7 @@ pub(crate) fn curl(client: &str, arguments: &[&str]) -> Output {
 }
 
 fn follow(stderr: ChildStderr) -> Receiver<String> {
-    let (sender, receiver) = channel();
+    let (sender, receiver) = sync_channel(1024);
     std::thread::spawn(move || {
         let mut reader = BufReader::new(stderr);
         loop {

@@ -160,7 +160,7 @@ fn draining_ends_idle_connections_and_lets_requests_end() {
     assert!(idle.is_closed());
     go.send(()).expect("the server waits");
     let answer = busy.response();
-    assert_eq!((answer.text().as_str(), answer.field("connection")), ("ok", None));
+    assert_eq!((answer.text().as_str(), answer.field("connection")), ("ok", Some("close")));
     assert!(busy.is_closed());
     assert!(engine.engine.drain(Duration::from_secs(10)));
 }

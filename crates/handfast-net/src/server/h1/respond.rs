@@ -22,7 +22,8 @@ impl Connection {
         let status = response.head.status;
         let framing = response_framing(&response, asked);
         let unread = self.leaves_too_much_unread();
-        let must_close = asked.close || response.close || framing == Framing::Close || unread;
+        let ending = asked.close || response.close || self.core.is_draining();
+        let must_close = ending || framing == Framing::Close || unread;
         let persistence = match (must_close, asked.version) {
             (true, _) => Persistence::Close,
             (false, Version::Http10) => Persistence::KeepAliveStated,

@@ -7,9 +7,9 @@ use handfast_net::{
     Address, Hop, Limits, Response, ServerName, Service, Target, UpstreamProtocol, UpstreamTimeouts,
 };
 use handfast_testkit::h2::{Frame, flag, header_block, kind};
-use handfast_testkit::{Forward, H2Client, Recorder, TestEngine, TestPki};
+use handfast_testkit::{Forward, H2Client, Recorder, ScriptedUpstream, TestEngine, TestPki};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 const PROTOCOL_ERROR: u32 = 1;
@@ -310,4 +310,45 @@ impl Service for Mirror {
     fn fail(&self, c: &handfast_net::ConnectionInfo, status: u16) -> Response {
         Recorder::default().fail(c, status)
     }
+}
+
+/// An HTTP/2 listener that forwards to a scripted server over HTTP/1.1.
+fn forwarding(upstream: &ScriptedUpstream) -> (TestEngine, H2Client) {
+    let mut engine = TestEngine::start(Hop::Wire);
+    let pki = TestPki::new(engine.clock.now());
+    let target = TestEngine::plain_target(upstream.address());
+    let forward = Arc::new(Forward { target, timeouts: UpstreamTimeouts::default() });
+    let front = listen(&mut engine, &pki, "front", forward, Limits::default());
+    let client = H2Client::connect(front, "front.localhost", pki.ca().root());
+    (engine, client)
+}
+
+#[test]
+fn a_reset_stream_ends_its_request_upstream() {
+    let (told, heard) = mpsc::channel();
+    let told = Mutex::new(told);
+    let upstream = ScriptedUpstream::start(move |_, mut peer| {
+        peer.read_head();
+        told.lock().expect("lock").send("arrived").expect("the test waits");
+        peer.reads_to_end();
+        told.lock().expect("lock").send("left").expect("the test waits");
+    });
+    let (_engine, mut client) = forwarding(&upstream);
+    client.request(1, true, &GET);
+    assert_eq!(heard.recv_timeout(Duration::from_secs(10)), Ok("arrived"));
+    client.frame(kind::RST_STREAM, 0, 1, &[0, 0, 0, 8]);
+    assert_eq!(heard.recv_timeout(Duration::from_secs(10)), Ok("left"));
+}
+
+#[test]
+fn a_body_that_breaks_off_upstream_resets_the_stream() {
+    let upstream = ScriptedUpstream::start(|_, mut peer| {
+        peer.read_head();
+        peer.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n");
+    });
+    let (_engine, mut client) = forwarding(&upstream);
+    client.request(1, true, &GET);
+    // The reset may overtake what was queued before it; never is the stream ended in good order.
+    let end = client.read_one_of(&[kind::RST_STREAM]).expect("a reset");
+    assert_eq!(end.stream, 1);
 }

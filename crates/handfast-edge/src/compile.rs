@@ -106,6 +106,7 @@ impl<'a> Task<'a> {
                 found.error("PropertyNotSupported", format!("\"{name}\" is refused: {why}"));
             }
         }
+        self.check_tags(&root);
         let children = Children::read(self.resource, &properties);
         let rewrites = rewrites::compile(&properties);
         let backends = backends::Backends::compile(self, &properties, &children);
@@ -151,6 +152,25 @@ impl<'a> Task<'a> {
                     format!("\"handfast:headers.underscores\" is \"{other}\"; \"allow\", \"drop\" or \"reject\" would be accepted"),
                 );
                 Underscores::Drop
+            }
+        }
+    }
+
+    /// Tags whose value has a form: a wrong one is reported, and the default holds.
+    fn check_tags(&self, root: &View<'_>) {
+        const REQUESTS: &str = "handfast:limits.requestsPerConnection";
+        if let Some(value) = self.resource.tag(REQUESTS).filter(|value| value.parse::<u64>().is_err()) {
+            let message =
+                format!("\"{REQUESTS}\" is \"{value}\"; a whole number would be accepted, 0 for no limit");
+            root.field("tags").any(REQUESTS).error("InvalidTagValue", message);
+        }
+        let proxies = self.resource.tags().filter(|(name, _)| name.ends_with(":trustedProxies"));
+        for (name, value) in proxies {
+            for network in
+                value.split(',').map(str::trim).filter(|network| network.parse::<ipnet::IpNet>().is_err())
+            {
+                let message = format!("\"{network}\" is no network; \"10.0.0.0/24\" would be accepted");
+                root.field("tags").any(name).error("InvalidTagValue", message);
             }
         }
     }

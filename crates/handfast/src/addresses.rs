@@ -5,14 +5,17 @@
 //! address has no socket unless the user maps it.
 
 use handfast_net::{Address, ListenSource};
+use listenfd::ListenFd;
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 
 /// Which addresses were given real ones, and which ports were chosen.
 #[derive(Default)]
 pub(crate) struct AddressMap {
     mapped: HashMap<SocketAddr, SocketAddr>,
     chosen: HashMap<SocketAddr, SocketAddr>,
+    /// Sockets that were handed over, by the address that they are bound to; taken once.
+    inherited: HashMap<SocketAddr, Vec<TcpListener>>,
 }
 
 impl AddressMap {
@@ -29,7 +32,16 @@ impl AddressMap {
             };
             mapped.insert(from, to);
         }
-        Ok(Self { mapped, chosen: HashMap::new() })
+        Ok(Self { mapped, chosen: HashMap::new(), inherited: inherited() })
+    }
+
+    /// Where connections to a socket address come from: a socket that was handed over, or one that we bind.
+    /// One that was taken before comes back as an empty list, and the engine keeps what it has.
+    pub(crate) fn source(&mut self, address: SocketAddr) -> ListenSource {
+        match self.inherited.get_mut(&address) {
+            Some(sockets) => ListenSource::Inherit(std::mem::take(sockets)),
+            None => ListenSource::Bind(address),
+        }
     }
 
     /// The socket address for a public one. Once chosen it stays.
@@ -38,6 +50,9 @@ impl AddressMap {
         if let Some(mapped) = self.mapped.get(&declared) {
             return *mapped;
         }
+        if self.inherited.contains_key(&declared) {
+            return declared;
+        }
         *self.chosen.entry(declared).or_insert_with(|| {
             let alternatives = [port, port.saturating_add(8000), 0];
             alternatives.into_iter().find_map(|port| try_bind(SocketAddr::new(ip, port))).unwrap_or(declared)
@@ -45,12 +60,27 @@ impl AddressMap {
     }
 
     /// Where connections to a private address come from: this process only, or a mapped socket too.
-    pub(crate) fn private(&self, ip: IpAddr, port: u16) -> ListenSource {
-        match self.mapped.get(&SocketAddr::new(ip, port)) {
-            Some(real) => ListenSource::Bind(*real),
+    pub(crate) fn private(&mut self, ip: IpAddr, port: u16) -> ListenSource {
+        match self.mapped.get(&SocketAddr::new(ip, port)).copied() {
+            Some(real) => self.source(real),
             None => ListenSource::Memory,
         }
     }
+}
+
+/// Sockets of `LISTEN_FDS`, when they are meant for this process.
+fn inherited() -> HashMap<SocketAddr, Vec<TcpListener>> {
+    let mut given = ListenFd::from_env();
+    let mut sockets: HashMap<SocketAddr, Vec<TcpListener>> = HashMap::new();
+    for index in 0..given.len() {
+        // What is no TCP listener is not for us.
+        if let Ok(Some(socket)) = given.take_tcp_listener(index)
+            && let Ok(address) = socket.local_addr()
+        {
+            sockets.entry(address).or_default().push(socket);
+        }
+    }
+    sockets
 }
 
 /// The fabric's name for an address inside a network.

@@ -224,7 +224,7 @@ impl Instance {
             let (source, aliases) = match &frontend.address {
                 handfast_edge::FrontendAddress::Public(ip) => {
                     let real = self.addresses.public(*ip, frontend.port);
-                    (ListenSource::Bind(real), alias(&address, real))
+                    (self.addresses.source(real), alias(&address, real))
                 }
                 handfast_edge::FrontendAddress::Private { ip, .. } => {
                     (self.addresses.private(*ip, frontend.port), Vec::new())
@@ -240,14 +240,14 @@ impl Instance {
         }
         for frontend in self.gateway.frontends() {
             let source = match &frontend.address {
-                handfast_gateway::FrontendAddress::FrontDoor => ListenSource::Bind(self.front_door),
+                handfast_gateway::FrontendAddress::FrontDoor => self.addresses.source(self.front_door),
                 handfast_gateway::FrontendAddress::Private { ip, .. } => {
                     self.addresses.private(*ip, frontend.port)
                 }
             };
             let mut state = frontend.state.clone();
             let mapped = matches!(&frontend.address, handfast_gateway::FrontendAddress::Private { .. })
-                && matches!(source, ListenSource::Bind(_));
+                && !matches!(source, ListenSource::Memory);
             if mapped {
                 // On a single host loopback counts as inside of the virtual network.
                 state.filter =

@@ -52,10 +52,11 @@ pub(crate) fn run(options: UpOptions, started: Instant) -> Result<(), Failure> {
     output::diagnostics(&deployed.diagnostics);
     let ready =
         Ready { instance: &instance, outcome: &deployed.outcome, ca_file: &ca_file, took: started.elapsed() };
-    output::print(&if options.json { ready.json().to_string() } else { ready.text() });
+    // The file comes first: whoever reads the ready line finds it.
     if let Some(file) = &options.ready_file {
         write_atomically(file, &ready.json().to_string())?;
     }
+    output::print(&if options.json { ready.json().to_string() } else { ready.text() });
     let mut follower = Follower { source, watch: Watch::default(), resources: deployed.outcome.resources };
     follower.watch.set(deployed.files);
     serve(&mut instance, follower, !options.no_watch)?;

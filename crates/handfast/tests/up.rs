@@ -200,3 +200,24 @@ fn nobody_reaches_the_gateway_or_a_service_but_the_hop_before() {
     assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
     assert_eq!(services.echo.seen(), 0);
 }
+
+#[test]
+fn a_socket_that_was_handed_over_is_served() {
+    let (example, services) = (Example::copy(), Services::start());
+    // A socket that is bound without SO_REUSEPORT: whoever binds the address again fails.
+    let hand_over = "import os, socket, sys\n\
+        s = socket.socket(); s.bind(('127.0.0.1', int(sys.argv[1]))); s.listen(64)\n\
+        os.dup2(s.fileno(), 3); os.set_inheritable(3, True)\n\
+        os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))\n\
+        os.execv(sys.argv[2], sys.argv[2:])";
+    let port = free_port();
+    let handfast = command(&example, &services, port, &[]);
+    let mut python = std::process::Command::new("python3");
+    python.args(["-c", hand_over, &port.to_string()]).arg(handfast.get_program()).args(handfast.get_args());
+    let mut up = Up::spawn(port, python);
+    assert!(list_orders(&up, &example).starts_with("HTTP/1.1 200"));
+    // The listener stays through a change.
+    example.edit("policies/orders.xml", "<value>orders</value>", "<value>changed</value>");
+    up.wait_for("changed files are live");
+    assert!(list_orders(&up, &example).contains("X-Served-By: changed"));
+}

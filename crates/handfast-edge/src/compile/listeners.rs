@@ -91,7 +91,7 @@ impl Listeners {
             let state = ListenerState {
                 tls,
                 service: Arc::new(service),
-                limits: Arc::new(Limits::default()),
+                limits: limits(task),
                 filter: SourceFilter::default(),
                 trusted_proxies: trusted_proxies(task, &listeners),
             };
@@ -158,6 +158,17 @@ impl Listeners {
             http2: self.http2,
         }
     }
+}
+
+/// The engine's bounds; tag `handfast:limits.requestsPerConnection` replaces that of HTTP/2 requests, 0 lifts it.
+fn limits(task: &Task<'_>) -> Arc<Limits> {
+    let mut limits = Limits::default();
+    match task.resource.tag("handfast:limits.requestsPerConnection").map(str::parse) {
+        None | Some(Err(_)) => {}
+        Some(Ok(0)) => limits.h2_requests_max = u64::MAX,
+        Some(Ok(count)) => limits.h2_requests_max = count,
+    }
+    Arc::new(limits)
 }
 
 /// Peers whose PROXY header is believed: tag `handfast:httpListeners:{name}:trustedProxies`, networks by comma.

@@ -147,11 +147,13 @@ impl Up {
 
     /// The same, with the shop on a given port.
     pub(crate) fn start_on(port: u16, example: &Example, services: &Services, arguments: &[&str]) -> Self {
-        let mut child = command(example, services, port, arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("handfast starts");
+        Self::spawn(port, command(example, services, port, arguments))
+    }
+
+    /// Runs a command that becomes `handfast up`, with the shop on a given port.
+    pub(crate) fn spawn(port: u16, mut command: Command) -> Self {
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("handfast starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped"));
         let errors = follow(child.stderr.take().expect("piped"));
         let mut line = String::new();

@@ -4,7 +4,7 @@ use super::accept::ConnectionGuard;
 use super::{Core, h1, h2};
 use crate::exchange::{ConnectionInfo, Hop};
 use crate::h1::Refusal;
-use crate::io::{Io, Raw};
+use crate::io::{self, Io, Raw};
 use crate::listener::{Listener, ListenerState};
 use crate::proxy_protocol::{self, Header};
 use crate::tls::{ClientChain, Selection, TlsHost, TlsInfo, TlsTable, cipher_name, protocol_name};
@@ -147,7 +147,12 @@ async fn handshake(table: &TlsTable, mut raw: Raw, now: UnixTime) -> Result<(Io,
         Selection::Host(host) => host.clone(),
         Selection::Unrecognised => return Err(unrecognised_name(start).await),
     };
-    let stream = start.into_stream(host.config()).await?;
+    let stream = match start.into_stream(host.config()).into_fallible().await {
+        Ok(stream) => stream,
+        // rustls has written its alert; with TLS 1.3 the client may have sent a request already, and closing
+        // on top of that would reset the connection before the alert is read.
+        Err((_, raw)) => return Err(close_raw(raw).await),
+    };
     let info = tls_info(stream.get_ref().1, server_name, host);
     // A resumed session brings back a chain that was judged when the session was made.
     if resumed(stream.get_ref().1) && !info.host.still_admits(&info.client_chain, now) {
@@ -181,7 +186,12 @@ async fn unrecognised_name(start: StartHandshake<Raw>) -> HandshakeFailure {
     const ALERT: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
     let mut raw = start.io;
     let _ = raw.write_all(&ALERT).await;
-    let _ = raw.shutdown().await;
+    close_raw(raw).await
+}
+
+/// Closes a stream whose handshake failed so that the peer can read why.
+async fn close_raw(raw: Raw) -> HandshakeFailure {
+    io::close(&Rc::new(RefCell::new(Io::Plain(raw))), true).await;
     HandshakeFailure::Failed
 }
 

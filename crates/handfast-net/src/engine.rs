@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -119,6 +119,7 @@ impl Engine {
             requests: AtomicUsize::new(0),
             sources: Sources::default(),
             connection_ids: AtomicU64::new(1),
+            pressure: AtomicU8::new(0),
             draining: AtomicBool::new(false),
             drain: Arc::new(Notify::new()),
         });
@@ -175,6 +176,12 @@ impl Engine {
         let busy = || io::Error::new(io::ErrorKind::WouldBlock, "the core does not take commands");
         let handle = self.cores.get(core % self.cores.len().max(1)).ok_or_else(busy)?;
         handle.commands.try_send(Box::new(task)).map_err(|_| busy())
+    }
+
+    /// Takes note of the memory that the process uses now, bytes: near [`GlobalLimits::memory_bytes_max`] new
+    /// connections are refused, then new requests.
+    pub fn report_memory(&self, used_bytes: u64) {
+        self.shared.report_memory(used_bytes);
     }
 
     /// Client connections open now.

@@ -79,6 +79,9 @@ pub struct GlobalLimits {
     pub connections_max: usize,
     /// Requests in flight. linkerd: 100 000.
     pub requests_max: usize,
+    /// Memory of the process, bytes. From 95 % on no new connection is accepted, from 98 % on new requests are
+    /// answered 503 (Envoy's overload actions). Whoever measures tells [`crate::Engine::report_memory`].
+    pub memory_bytes_max: u64,
     /// Open connections of one source address.
     pub connections_per_source_max: u32,
     /// New connections of one source address per second, sustained.
@@ -96,6 +99,7 @@ impl Default for GlobalLimits {
         Self {
             connections_max: 50_000,
             requests_max: 100_000,
+            memory_bytes_max: u64::MAX,
             connections_per_source_max: 1_000,
             accepts_per_source_per_second: 200,
             accepts_per_source_burst: 400,

@@ -25,7 +25,7 @@ use std::future::Future;
 use std::hash::{BuildHasher, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
 /// State of the whole process, shared by its cores. Only atomics are touched on the request path.
@@ -40,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) requests: AtomicUsize,
     pub(crate) sources: Sources,
     pub(crate) connection_ids: AtomicU64,
+    pub(crate) pressure: AtomicU8,
     pub(crate) draining: AtomicBool,
     pub(crate) drain: Arc<Notify>,
 }
@@ -199,7 +200,42 @@ impl RequestGuard {
         let shared = core.shared();
         let before = shared.requests.fetch_add(1, Ordering::Relaxed);
         let guard = Self(shared.clone());
-        (before < shared.limits.requests_max).then_some(guard)
+        (before < shared.limits.requests_max && shared.pressure() < Pressure::Requests).then_some(guard)
+    }
+}
+
+/// What is refused because memory is short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Pressure {
+    /// Nothing.
+    None,
+    /// New connections.
+    Connections,
+    /// New requests too.
+    Requests,
+}
+
+impl Shared {
+    /// What is refused now.
+    pub(crate) fn pressure(&self) -> Pressure {
+        match self.pressure.load(Ordering::Relaxed) {
+            0 => Pressure::None,
+            1 => Pressure::Connections,
+            _ => Pressure::Requests,
+        }
+    }
+
+    /// Takes note of the memory in use, bytes.
+    pub(crate) fn report_memory(&self, used_bytes: u64) {
+        let limit = self.limits.memory_bytes_max;
+        let percent = |share: u64| limit / 100 * share;
+        let pressure = match used_bytes {
+            used if used >= percent(98) => Pressure::Requests,
+            used if used >= percent(95) => Pressure::Connections,
+            _ => Pressure::None,
+        };
+        self.pressure.store(pressure as u8, Ordering::Relaxed);
     }
 }
 

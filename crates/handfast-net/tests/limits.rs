@@ -1,9 +1,9 @@
 //! Limits on heads and bodies, at the limit and just beyond it, through a forwarding listener over the wire
 //! and fused: the status that was promised, a closed connection, and nothing at the other end.
 
-use handfast_net::{Address, Hop, Limits, UpstreamTimeouts};
+use handfast_net::{Address, GlobalLimits, Hop, Limits, UpstreamTimeouts};
 use handfast_testkit::client::{converse, statuses};
-use handfast_testkit::{Forward, RawClient, Recorder, TestEngine};
+use handfast_testkit::{Echo, Forward, RawClient, Recorder, TestEngine};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -85,4 +85,22 @@ fn the_second_hops_own_limits_hold_for_a_fused_hop_as_on_a_wire() {
         };
         assert_eq!(answer(&wire), answer(&fused), "{name}");
     }
+}
+
+#[test]
+fn memory_near_its_limit_refuses_connections_and_then_requests() {
+    let limits = GlobalLimits { memory_bytes_max: 1000, ..GlobalLimits::default() };
+    let mut engine = TestEngine::start_with(Hop::Fused, limits);
+    let state = engine.state(Arc::new(Echo::default()), None);
+    let address = engine.listen("echo", state);
+    let mut open = RawClient::plain(address);
+    assert_eq!(open.get("a.localhost", "/").status(), 200);
+    engine.engine.report_memory(950);
+    assert!(RawClient::plain(address).is_closed(), "a new connection is refused");
+    assert_eq!(open.get("a.localhost", "/").status(), 200, "an open one goes on");
+    engine.engine.report_memory(990);
+    let shed = open.get("a.localhost", "/");
+    assert_eq!((shed.status(), shed.field("retry-after")), (503, Some("1")));
+    engine.engine.report_memory(100);
+    assert_eq!(RawClient::plain(address).get("a.localhost", "/").status(), 200);
 }

@@ -1,4 +1,4 @@
-//! Load over the whole chain, HTTP/2 by h2load and HTTP/1.1 by wrk, while a policy changes and certificates
+//! Load over the whole chain, HTTP/2 by h2load over fused hops and HTTP/1.1 by wrk over wire hops, while a policy changes and certificates
 //! of all hops rotate: no request fails.
 //!
 //! `HANDFAST_LOAD_SECONDS` sets the length of each run (20 by default; 600 for the long run of
@@ -56,7 +56,7 @@ struct Load {
 }
 
 impl Load {
-    fn start() -> Self {
+    fn start(hop: &str) -> Self {
         let (example, services) = (Example::copy(), Services::start());
         example.edit(
             "main.json",
@@ -68,7 +68,7 @@ impl Load {
             "\"tags\": { \"handfast:backendHttpSettings",
             &format!("{UNLIMITED}\"handfast:backendHttpSettings"),
         );
-        let up = Up::start(&example, &services, &[]);
+        let up = Up::start(&example, &services, &["--hop", hop]);
         let key = format!("Ocp-Apim-Subscription-Key: {}", example.parameter("subscriptionKey"));
         Self { example, up, key, _services: services }
     }
@@ -135,7 +135,7 @@ fn figure(report: &str, start: &str, word: &str) -> Option<u64> {
 #[test]
 fn http_2_load_survives_changes_without_a_failed_request() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut load = Load::start();
+    let mut load = Load::start("fused");
     let (url, key, length) = (load.up.url("/orders/"), load.key.clone(), seconds().to_string());
     let connect = format!("127.0.0.1:{}", load.up.port);
     let mut tool = Command::new("h2load");
@@ -155,7 +155,7 @@ fn http_2_load_survives_changes_without_a_failed_request() {
 #[test]
 fn http_1_1_load_survives_changes_without_a_failed_request() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut load = Load::start();
+    let mut load = Load::start("wire");
     // wrk resolves names with the system's resolver, which need not know names below localhost.
     let url = format!("https://127.0.0.1:{}/orders/", load.up.port);
     let (key, length) = (load.key.clone(), format!("{}s", seconds()));

@@ -2,7 +2,7 @@
 //! drains.
 
 use super::connection::{Origin, serve};
-use super::{Core, Shared};
+use super::{Core, Pressure, Shared};
 use crate::exchange::Hop;
 use crate::io::Raw;
 use crate::listener::Listener;
@@ -108,7 +108,8 @@ impl ConnectionGuard {
     pub(crate) fn enter(shared: &Arc<Shared>, source: Option<IpAddr>) -> Option<Self> {
         let before = shared.connections.fetch_add(1, Ordering::Relaxed);
         let mut guard = Self { shared: shared.clone(), source: None };
-        let within = before < shared.limits.connections_max && source.is_none_or(|ip| guard.attribute(ip));
+        let room = before < shared.limits.connections_max && shared.pressure() == Pressure::None;
+        let within = room && source.is_none_or(|ip| guard.attribute(ip));
         within.then_some(guard)
     }
 

@@ -225,9 +225,8 @@ fn server_config(spec: &TlsHostSpec, clock: &Arc<dyn Clock>) -> Result<ServerCon
     config.max_early_data_size = 0;
     config.send_tls13_tickets = 1;
     config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(|e| error(&e))?;
-    config.alpn_protocols = match spec.http2 {
-        true => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
-        false => vec![b"http/1.1".to_vec()],
-    };
+    // HTTP/1.0 has a name of its own (RFC 7301 §6), and clients that ask for it by name are refused otherwise.
+    let http1 = [b"http/1.1".to_vec(), b"http/1.0".to_vec()];
+    config.alpn_protocols = spec.http2.then(|| b"h2".to_vec()).into_iter().chain(http1).collect();
     Ok(config)
 }

@@ -3,7 +3,7 @@
 # `handfast up examples/mtls-chain`. Further arguments go to `handfast up`. Ctrl-C ends all of it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-cargo build --release --quiet -p handfast -p contoso-service
+cargo build --release -p handfast -p contoso-service
 bin=${CARGO_TARGET_DIR:-target}/release
 example=examples/mtls-chain
 "$example/make-certificates.sh"

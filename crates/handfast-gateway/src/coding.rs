@@ -3,10 +3,15 @@
 
 use bytes::Bytes;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use handfast_policy::ReadFailure;
 use std::io::Read;
 
 /// The body without its coding, or why it cannot be had.
-pub(crate) fn decode(coding: &str, body: Bytes, bytes_max: usize) -> Result<Bytes, String> {
+pub(crate) fn decode(coding: &str, body: Bytes, bytes_max: usize) -> Result<Bytes, ReadFailure> {
+    if body.is_empty() {
+        // Answers to HEAD and 304 name the coding of a body that is not there.
+        return Ok(body);
+    }
     let input = body.as_ref();
     match coding.trim().to_ascii_lowercase().as_str() {
         "" | "identity" => Ok(body),
@@ -15,7 +20,9 @@ pub(crate) fn decode(coding: &str, body: Bytes, bytes_max: usize) -> Result<Byte
         "deflate" if is_zlib(input) => read(ZlibDecoder::new(input), bytes_max),
         "deflate" => read(DeflateDecoder::new(input), bytes_max),
         _ => {
-            Err(format!("the body has the content coding \"{coding}\"; \"gzip\" and \"deflate\" can be read"))
+            let text =
+                format!("the body has the content coding \"{coding}\"; \"gzip\" and \"deflate\" can be read");
+            Err(ReadFailure::Unreadable(text))
         }
     }
 }
@@ -24,15 +31,15 @@ fn is_zlib(input: &[u8]) -> bool {
     matches!(input, [first, second, ..] if first & 0x0f == 8 && u16::from_be_bytes([*first, *second]) % 31 == 0)
 }
 
-fn read(decoder: impl Read, bytes_max: usize) -> Result<Bytes, String> {
+fn read(decoder: impl Read, bytes_max: usize) -> Result<Bytes, ReadFailure> {
     let mut out = Vec::new();
     let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
     decoder
         .take(limit)
         .read_to_end(&mut out)
-        .map_err(|error| format!("the body cannot be decoded: {error}"))?;
+        .map_err(|error| ReadFailure::Unreadable(format!("the body cannot be decoded: {error}")))?;
     if out.len() > bytes_max {
-        return Err(format!("the decoded body has more than {bytes_max} bytes"));
+        return Err(ReadFailure::TooLarge);
     }
     Ok(out.into())
 }
@@ -66,6 +73,7 @@ mod tests {
                 assert!(decode(coding, body.slice(..8), 600).is_err(), "{coding}");
             }
         }
-        assert!(decode("br", Bytes::new(), 600).is_err());
+        assert!(decode("br", Bytes::from_static(b"x"), 600).is_err());
+        assert_eq!(decode("gzip", Bytes::new(), 600), Ok(Bytes::new()), "an answer to HEAD");
     }
 }

@@ -3,15 +3,17 @@
 
 use crate::backend::{Ending, SingleBackend};
 use crate::base_url::BaseUrl;
+use crate::host::body_failure;
 use crate::plan::{Api, ApiService};
 use crate::tls_clients::TlsMode;
 use handfast_core::message::{Method, RequestHead};
 use handfast_net::{
-    Address, Body, BodyFailure, Core, Response, ServerName, Target, UpstreamError, UpstreamFailure,
-    UpstreamProtocol, UpstreamRequest, UpstreamTimeouts,
+    Address, Body, Core, Response, ServerName, Target, UpstreamError, UpstreamFailure, UpstreamProtocol,
+    UpstreamRequest, UpstreamTimeouts,
 };
 use handfast_pki::Credential;
 use handfast_policy::{BackendTarget, BackendVersion, CertificateSelection, ForwardFailure, ForwardRequest};
+use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,8 +50,22 @@ pub(crate) struct Outgoing {
 pub(crate) struct Route<'a> {
     pub(crate) url: BaseUrl<'a>,
     pub(crate) mode: TlsMode,
+    pub(crate) version: BackendVersion,
     pub(crate) credential: Option<&'a Arc<Credential>>,
     pub(crate) timeout: Duration,
+}
+
+impl Route<'_> {
+    /// `2or1` leaves the choice to the server, by ALPN; without TLS there is none to offer, and an upgrade is
+    /// a matter of HTTP/1.1.
+    fn speaks_http2(&self, upgrade: bool) -> bool {
+        let wanted = match self.version {
+            BackendVersion::Http1 => false,
+            BackendVersion::Http2 => true,
+            BackendVersion::Http2Or1 => self.url.tls,
+        };
+        wanted && !upgrade
+    }
 }
 
 impl Forwarder<'_> {
@@ -75,10 +91,10 @@ impl Forwarder<'_> {
             Some(selection) => Some(self.certificate(selection)?),
             None => None,
         };
-        let mut mode = single.map(|single| single.mode).unwrap_or_default();
-        mode.http2 = forward.options.http_version == BackendVersion::Http2;
+        let mode = single.map(|single| single.mode).unwrap_or_default();
+        let version = forward.options.http_version;
         let credential = chosen.or_else(|| single.and_then(|single| single.credential.as_ref()));
-        let route = Route { url, mode, credential, timeout: forward.options.timeout };
+        let route = Route { url, mode, version, credential, timeout: forward.options.timeout };
         self.prepare(&mut outgoing.head, &forward.backend, single, &url);
         let result = match forward.options.follow_redirects {
             true => self.follow(&route, outgoing).await,
@@ -135,12 +151,14 @@ impl Forwarder<'_> {
         if !target.keeps_host {
             let _ = head.fields.set(b"Host", url.authority.as_bytes());
         }
-        let client = self.client_ip.to_string();
-        let forwarded = match head.fields.get_str("x-forwarded-for") {
-            Some(list) => format!("{list}, {client}"),
-            None => client,
-        };
-        let _ = head.fields.set(b"X-Forwarded-For", forwarded.as_bytes());
+        let mut forwarded = Vec::with_capacity(64);
+        for line in head.fields.get_all(b"X-Forwarded-For").filter(|line| !line.is_empty()) {
+            forwarded.extend_from_slice(line);
+            forwarded.extend_from_slice(b", ");
+        }
+        // Writing to memory cannot fail.
+        let _ = write!(forwarded, "{}", self.client_ip);
+        let _ = head.fields.set(b"X-Forwarded-For", &forwarded);
         let Some(single) = single else { return };
         for (index, (name, value)) in single.headers.iter().enumerate() {
             let again = index > 0 && single.headers.get(index - 1).is_some_and(|(before, _)| before == name);
@@ -167,7 +185,7 @@ impl Forwarder<'_> {
                 Ending::Status(response.head.status, after)
             }
             Err(ForwardFailure::Timeout) => Ending::Failure("Timeout"),
-            Err(ForwardFailure::Client) => return breaker.forget(),
+            Err(ForwardFailure::Client | ForwardFailure::BodyTooLarge) => return breaker.forget(),
             Err(_) => Ending::Failure("BackendConnectionFailure"),
         };
         breaker.record(ending, self.core.clock().now());
@@ -214,7 +232,7 @@ impl Forwarder<'_> {
                 _ => Some(Body::Empty),
             };
             let credential = route.credential.filter(|_| same_origin);
-            let next = Route { url, mode: route.mode, credential, timeout: route.timeout };
+            let next = Route { url, credential, ..*route };
             response = self.send(&next, Outgoing { head: head.clone(), body, upgrade: false }).await?;
             base = format!("{}://{}", if url.tls { "https" } else { "http" }, url.authority);
         }
@@ -228,9 +246,10 @@ impl Forwarder<'_> {
         outgoing: Outgoing,
     ) -> Result<Response, ForwardFailure> {
         let url = &route.url;
+        let mode = TlsMode { http2: route.speaks_http2(outgoing.upgrade), ..route.mode };
         let tls = match url.tls {
             false => None,
-            true => Some(self.service.tls.get(route.mode, route.credential).ok_or_else(|| {
+            true => Some(self.service.tls.get(mode, route.credential).ok_or_else(|| {
                 ForwardFailure::Connection("the client certificate cannot be used for TLS".to_owned())
             })?),
         };
@@ -241,7 +260,7 @@ impl Forwarder<'_> {
             address,
             tls,
             server_name: ServerName::try_from(url.host.to_owned()).ok(),
-            protocol: if route.mode.http2 { UpstreamProtocol::Http2 } else { UpstreamProtocol::Http1 },
+            protocol: if mode.http2 { UpstreamProtocol::Http2 } else { UpstreamProtocol::Http1 },
             source: self.service.exposure.private.as_ref().map(|private| private.ip),
         };
         let timeouts = UpstreamTimeouts {
@@ -300,9 +319,7 @@ impl Forwarder<'_> {
 fn failure(error: UpstreamError) -> ForwardFailure {
     match error.failure {
         UpstreamFailure::Timeout => ForwardFailure::Timeout,
-        UpstreamFailure::RequestBody(BodyFailure::Io | BodyFailure::Truncated | BodyFailure::Timeout) => {
-            ForwardFailure::Client
-        }
+        UpstreamFailure::RequestBody(failure) => body_failure(failure),
         other => ForwardFailure::Connection(other.to_string()),
     }
 }

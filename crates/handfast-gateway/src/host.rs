@@ -7,10 +7,10 @@ use crate::tls_clients::TlsMode;
 use crate::{answers, coding, plan::ApiService};
 use bytes::Bytes;
 use handfast_core::message::{Fields, Method, RequestHead, Scheme};
-use handfast_net::{Body, Core, Response, Upgrade, sleep};
+use handfast_net::{Body, BodyFailure, Core, Response, Upgrade, sleep};
 use handfast_policy::{
-    Body as PolicyBody, Context, ForwardFailure, ForwardRequest, Input, Machine, Output,
-    Response as PolicyResponse, SendRequest, Side,
+    BackendVersion, Body as PolicyBody, Context, ForwardFailure, ForwardRequest, Input, Machine, Output,
+    ReadFailure, Response as PolicyResponse, SendRequest, Side,
 };
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -28,6 +28,10 @@ pub(crate) struct Host<'a> {
     pub(crate) client_ip: IpAddr,
     pub(crate) body: Body,
     pub(crate) upgrade: bool,
+    /// Whether the client asked for a head only, whatever policies make of the method.
+    pub(crate) head_only: bool,
+    /// Why the client's body could not be read to its end. What is left of it must not pass for the whole.
+    broken_body: Option<BodyFailure>,
     /// What came with the last response head.
     received: Option<Received>,
     exchange: BackendExchange,
@@ -64,6 +68,8 @@ impl<'a> Host<'a> {
             client_ip,
             body,
             upgrade: false,
+            head_only: false,
+            broken_body: None,
             received: None,
             exchange: BackendExchange::default(),
             client_gone: false,
@@ -140,9 +146,17 @@ impl<'a> Host<'a> {
 
     /// The client's body: a copy when it is in memory, else the stream itself.
     async fn own_body(&mut self, buffer: bool) -> Result<Body, ForwardFailure> {
+        if let Some(failure) = self.broken_body {
+            return Err(body_failure(failure));
+        }
         if buffer && matches!(self.body, Body::Stream(_)) {
-            let read = self.body.collect(BUFFERED_BYTES_MAX).await;
-            self.body = Body::from(read.map_err(|_| ForwardFailure::Client)?);
+            match self.body.collect(BUFFERED_BYTES_MAX).await {
+                Ok(bytes) => self.body = Body::from(bytes),
+                Err(failure) => {
+                    self.broken_body = Some(failure);
+                    return Err(body_failure(failure));
+                }
+            }
         }
         Ok(match &self.body {
             Body::Full(bytes) => Body::Full(bytes.clone()),
@@ -181,6 +195,9 @@ impl<'a> Host<'a> {
     }
 
     async fn read(&mut self, side: Side, bytes_max: usize, context: &mut Context) -> Input {
+        if let (Side::Request, Some(failure)) = (side, self.broken_body) {
+            return Input::BodyFailed(read_failure(failure));
+        }
         let (body, fields) = match side {
             Side::Request => (&mut self.body, Some(&mut context.request.fields)),
             Side::Response => {
@@ -189,7 +206,12 @@ impl<'a> Host<'a> {
                 (&mut received.body, fields)
             }
         };
-        let read = body.collect(bytes_max).await.map_err(|failure| failure.to_string());
+        let collected = body.collect(bytes_max).await;
+        if let (Side::Request, Err(failure)) = (side, &collected) {
+            self.broken_body = Some(*failure);
+            self.client_gone |= body_failure(*failure) == ForwardFailure::Client;
+        }
+        let read = collected.map_err(read_failure);
         let coding =
             fields.as_ref().and_then(|fields| fields.get_str("content-encoding")).unwrap_or_default();
         match read.and_then(|bytes| coding::decode(coding, bytes, bytes_max)) {
@@ -200,7 +222,7 @@ impl<'a> Host<'a> {
                 }
                 Input::Body(bytes)
             }
-            Err(reason) => Input::BodyFailed(reason),
+            Err(failure) => Input::BodyFailed(failure),
         }
     }
 
@@ -214,7 +236,7 @@ impl<'a> Host<'a> {
         match body {
             PolicyBody::Replace(bytes) => {
                 remove_framing(&mut head.fields);
-                if context.request.method == Method::Head {
+                if self.head_only {
                     let _ = head.fields.set(b"Content-Length", bytes.len().to_string().as_bytes());
                 }
                 Response { head, body: Body::from(bytes), upgrade: None, close: false }
@@ -223,9 +245,28 @@ impl<'a> Host<'a> {
                 let received = self.received.take();
                 let (body, upgrade) = received.map_or((Body::Empty, None), |one| (one.body, one.upgrade));
                 let upgrade = upgrade.filter(|_| head.status == 101);
+                if !self.head_only && context.request.method == Method::Head {
+                    // A policy made a HEAD of another method: the length is of a body that does not come.
+                    remove_framing(&mut head.fields);
+                }
                 Response { head, body, close: upgrade.is_some(), upgrade }
             }
         }
+    }
+}
+
+/// What a client's body means that broke off: too large is told, everything else ends the connection.
+pub(crate) fn body_failure(failure: BodyFailure) -> ForwardFailure {
+    match failure {
+        BodyFailure::BodyTooLarge => ForwardFailure::BodyTooLarge,
+        _ => ForwardFailure::Client,
+    }
+}
+
+fn read_failure(failure: BodyFailure) -> ReadFailure {
+    match failure {
+        BodyFailure::BodyTooLarge => ReadFailure::TooLarge,
+        other => ReadFailure::Unreadable(other.to_string()),
     }
 }
 
@@ -255,7 +296,8 @@ impl Forwarder<'_> {
         if !head.fields.contains(b"Host") {
             let _ = head.fields.set(b"Host", url.authority.as_bytes());
         }
-        let route = Route { url, mode: TlsMode::default(), credential, timeout: request.timeout };
+        let (mode, version) = (TlsMode::default(), BackendVersion::Http1);
+        let route = Route { url, mode, version, credential, timeout: request.timeout };
         let outgoing = Outgoing { head, body: Body::from(body), upgrade: false };
         let Response { mut head, mut body, .. } = self.send(&route, outgoing).await?;
         let read = body.collect(BUFFERED_BYTES_MAX).await;

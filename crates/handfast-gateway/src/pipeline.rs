@@ -133,6 +133,7 @@ impl Call<'_> {
         let matched = self.find(&path, &head, upgrade);
         let mut host = Host::new(self.core, self.service, connection.client_ip(), body);
         host.upgrade = upgrade;
+        host.head_only = head.method == Method::Head;
         host.api = matched.as_ref().map(|matched| matched.index);
         let begin = self.begin(matched, &head, &mut context);
         if let Some(matched) = &begin.1 {

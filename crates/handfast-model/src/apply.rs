@@ -177,6 +177,7 @@ impl Work<'_, '_> {
                 .push(Diagnostic::error("ParentResourceNotFound", message).on(id.as_str()));
         }
         let previous = self.graph.get(&id).cloned();
+        let api_version_of_parent = api_version.clone();
         computed::remove_read_only(&id.resource_type(), &mut body);
         subscription::complete(&id, &mut body, previous.as_deref(), self.context);
         inline::keep_absent(&id.resource_type(), &mut body, previous.as_deref());
@@ -188,6 +189,9 @@ impl Work<'_, '_> {
             self.mirror_upwards(row, &parent, &id);
         }
         self.mirror_downwards(&id);
+        if let Some((id, body)) = subscription::all_access(&id, previous.is_some()) {
+            self.put(id, api_version_of_parent, body);
+        }
     }
 
     /// Puts a document that has no secrets left into the graph, if it differs from the stored one.
@@ -238,6 +242,7 @@ impl Work<'_, '_> {
     }
 
     fn delete(&mut self, id: &ResourceId) {
+        self.diagnostics.extend(subscription::objection_to_removal(id));
         if self.graph.get(id).is_none() && self.graph.below(id).next().is_none() {
             return;
         }

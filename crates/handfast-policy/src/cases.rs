@@ -30,6 +30,8 @@ pub struct Case {
     fragments: HashMap<String, String>,
     named_values: HashMap<String, String>,
     backends: Option<Vec<String>>,
+    /// Thumbprints by certificate id.
+    certificates: HashMap<String, String>,
     facts: facts::Facts,
     exchanges: Vec<Exchange>,
     diagnostics: Option<Block>,

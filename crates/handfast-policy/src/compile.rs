@@ -33,12 +33,15 @@ pub struct CompileOptions<'a> {
     pub fragment: &'a dyn Fn(&str) -> Option<FragmentSource>,
     /// Whether a backend of that id exists.
     pub backend_exists: &'a dyn Fn(&str) -> bool,
+    /// The SHA-1 thumbprint of a certificate of the service by its id.
+    pub certificate_thumbprint: &'a dyn Fn(&str) -> Option<String>,
     /// The largest text.
     pub bytes_max: usize,
 }
 
 impl CompileOptions<'_> {
-    /// Options without named values and fragments, in which every backend exists.
+    /// Options without named values and fragments, in which every backend and certificate exists; the
+    /// certificates have issued nothing.
     pub fn new(scope: Scope, format: Format) -> Self {
         Self {
             scope,
@@ -46,6 +49,7 @@ impl CompileOptions<'_> {
             named_value: &|_| None,
             fragment: &|_| None,
             backend_exists: &|_| true,
+            certificate_thumbprint: &|_| Some(String::new()),
             bytes_max: DOCUMENT_BYTES_MAX,
         }
     }

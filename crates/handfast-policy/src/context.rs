@@ -58,6 +58,8 @@ pub struct Context {
     /// Time since receipt, kept up to date by the host for traces.
     pub elapsed: Duration,
     pub(crate) recorded_fields: Fields,
+    /// `Vary` gets `Origin`, beside what the response has there.
+    pub(crate) vary_by_origin: bool,
     pub(crate) pending_status: Option<(u16, Cow<'static, str>)>,
     pub(crate) request_body_sent: bool,
 }

@@ -37,7 +37,7 @@ pub use failure::{Answer, Failure, LastError};
 pub use machine::Machine;
 pub use machine::io::{
     BackendVersion, CountRequest, Counted, ForwardFailure, ForwardOptions, ForwardRequest, Input, Output,
-    Permit, SendRequest, Side, Verdict,
+    Permit, ReadFailure, SendRequest, Side, Verdict,
 };
 pub use plan::{Node, Plan, ScopedDocument, compile_effective};
 pub use policies::names as built_policies;

@@ -16,7 +16,7 @@ use crate::plan::{Node, Plan};
 use crate::policies::cors;
 use crate::section::Section;
 use handfast_core::UnixTime;
-use handfast_core::message::ResponseHead;
+use handfast_core::message::{Fields, ResponseHead};
 use io::{Input, Output, Verdict};
 use std::sync::Arc;
 use std::time::Duration;
@@ -252,9 +252,18 @@ impl Machine {
             for (name, value) in recorded.iter() {
                 let _ = response.head.fields.set(name, value);
             }
+            if self.context.vary_by_origin && !varies_by_origin(&response.head.fields) {
+                let _ = response.head.fields.append(b"Vary", b"Origin");
+            }
         }
         Output::Done(verdict)
     }
+}
+
+/// Whether `Vary` names `Origin` or everything.
+fn varies_by_origin(fields: &Fields) -> bool {
+    let mut names = fields.get_all(b"Vary").flat_map(|line| line.split(|byte| *byte == b','));
+    names.any(|name| matches!(name.trim_ascii(), b"*") || name.trim_ascii().eq_ignore_ascii_case(b"Origin"))
 }
 
 /// The policy that the frames point at.

@@ -1,12 +1,17 @@
-//! Keys of API Management subscriptions: absent on create, they are made up (`spec/arm.md` §12.6).
+//! API Management subscriptions (`spec/arm.md` §12.6): keys that are absent on create are made up, and every
+//! service has the built-in all-access subscription.
 
 use super::Context;
 use crate::id::ResourceId;
+use crate::kind;
 use crate::pattern::member;
 use crate::resource::Resource;
+use handfast_core::Diagnostic;
 use serde_json::{Value, json};
 
 const KIND: &str = "Microsoft.ApiManagement/service/subscriptions";
+/// The name of the built-in subscription.
+const ALL_ACCESS: &str = "master";
 
 /// Adds the keys that a new subscription's body leaves out; a replaced one keeps what it has.
 pub(super) fn complete(
@@ -28,4 +33,26 @@ pub(super) fn complete(
             map.insert(name.into(), context.random_hex::<16>().into());
         }
     }
+}
+
+/// The built-in subscription of a service that is being created, whose keys open all of its APIs.
+pub(super) fn all_access(service: &ResourceId, exists: bool) -> Option<(ResourceId, Value)> {
+    if exists || !service.is_kind(kind::SERVICE) {
+        return None;
+    }
+    let properties = json!({
+        "displayName": "Built-in all-access subscription",
+        "scope": format!("{service}/"),
+        "state": "active",
+    });
+    Some((service.child("subscriptions", ALL_ACCESS), json!({ "properties": properties })))
+}
+
+/// The built-in subscription goes with its service only.
+pub(super) fn objection_to_removal(id: &ResourceId) -> Option<Diagnostic> {
+    let built_in = id.is_kind(KIND) && id.name().eq_ignore_ascii_case(ALL_ACCESS);
+    built_in.then(|| {
+        let message = format!("subscription \"{}\" is built in and cannot be deleted", id.name());
+        Diagnostic::error("ValidationError", message).on(id.as_str())
+    })
 }

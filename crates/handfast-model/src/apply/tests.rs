@@ -418,3 +418,25 @@ fn putting_back_what_a_read_shows_changes_nothing() {
         assert!(applied.changes.is_empty(), "{id}: {:?}", applied.changes);
     }
 }
+
+#[test]
+fn a_service_has_a_built_in_subscription_with_keys() {
+    let mut world = World::default();
+    world.put(SERVICE, json!({ "location": "local" }));
+    let id = world.id(&format!("{SERVICE}/subscriptions/master"));
+    let master = world.graph.get(&id).unwrap().clone();
+    assert_eq!(master.properties()["scope"], format!("{}/", full(SERVICE)));
+    assert_eq!(master.properties()["state"], "active");
+    let keys = ["/properties/primaryKey", "/properties/secondaryKey"];
+    let read =
+        |world: &World| keys.map(|key| world.material.secret_at(&master, key).unwrap().expose().clone());
+    let before = read(&world);
+    assert_eq!(before[0].len(), 32);
+    assert_ne!(before[0], before[1]);
+    world.put(SERVICE, json!({ "location": "elsewhere" }));
+    assert_eq!(world.graph.get(&id), Some(&master), "another PUT of the service leaves it alone");
+    assert_eq!(read(&world), before);
+    assert_eq!(codes(world.delete(&format!("{SERVICE}/subscriptions/master"))), ["ValidationError"]);
+    world.delete(SERVICE).unwrap();
+    assert!(world.graph.is_empty());
+}

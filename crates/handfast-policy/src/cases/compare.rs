@@ -41,15 +41,12 @@ impl Forwarded {
             BackendVersion::Http2 => "2",
             BackendVersion::Http2Or1 => "2or1",
         };
-        let continues =
-            options.continue_timeout.map_or("none".to_owned(), |time| time.as_millis().to_string());
         Self {
             first_line: format!("{} {url}", context.request.method),
             fields: context.request.fields.clone(),
             options: vec![
                 ("certificate", certificate),
                 ("timeout-ms", options.timeout.as_millis().to_string()),
-                ("continue-timeout-ms", continues),
                 ("http-version", version.to_owned()),
                 ("follow-redirects", options.follow_redirects.to_string()),
                 ("buffer-request-body", options.buffer_request_body.to_string()),

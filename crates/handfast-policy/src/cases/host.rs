@@ -30,6 +30,7 @@ pub(super) fn run(case: &Case) -> Result<Vec<Mismatch>, CaseError> {
             named_value: &|name| case.named_values.get(name).cloned(),
             fragment: &fragment,
             backend_exists: &|id| case.backends.as_ref().is_none_or(|known| known.iter().any(|k| k == id)),
+            certificate_thumbprint: &|id| case.certificates.get(id).cloned(),
             ..CompileOptions::new(document.scope, document.format)
         };
         let compiled = compile(&document.text, &options);

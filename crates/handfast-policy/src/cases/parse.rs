@@ -57,6 +57,14 @@ fn add(case: &mut Case, header: &str, mut block: Block) -> Result<(), CaseError>
         "backends" => {
             case.backends = Some(block.text.lines().map(|line| line.trim().to_owned()).collect());
         }
+        "certificates" => {
+            for (index, text) in block.text.lines().enumerate() {
+                let Some((id, thumbprint)) = text.split_once(':') else {
+                    return Err(unknown(line + 1 + index, text, "ID: THUMBPRINT"));
+                };
+                case.certificates.insert(id.trim().to_owned(), thumbprint.trim().to_owned());
+            }
+        }
         "context" => case.facts.context(&block)?,
         "certificate" => case.facts.certificate(&block)?,
         "example" => case.facts.example(rest, &block)?,
@@ -81,7 +89,7 @@ fn add(case: &mut Case, header: &str, mut block: Block) -> Result<(), CaseError>
         }
         "expect" => expectation(case, rest, block)?,
         _ => {
-            let accepted = "policy, fragment, named-value, backends, context, certificate, example, request, backend or expect";
+            let accepted = "policy, fragment, named-value, backends, certificates, context, certificate, example, request, backend or expect";
             return Err(unknown(line, header, accepted));
         }
     }

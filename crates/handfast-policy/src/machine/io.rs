@@ -57,8 +57,8 @@ pub enum Input {
     Sent(Result<Response, ForwardFailure>),
     /// The body that was asked for, without content coding.
     Body(Bytes),
-    /// The body could not be read, with the reason.
-    BodyFailed(String),
+    /// The body could not be read.
+    BodyFailed(ReadFailure),
     /// The outcome of a count.
     Counted(Counted),
     /// The permit, or none when all are taken.
@@ -127,15 +127,13 @@ pub struct SendRequest {
 pub struct ForwardOptions {
     /// The time until the response's head.
     pub timeout: Duration,
-    /// The time to wait for `100 Continue` before the body is sent; none means not to ask.
-    pub continue_timeout: Option<Duration>,
     /// The protocol towards the backend.
     pub http_version: BackendVersion,
     /// Follow redirects of the backend.
     pub follow_redirects: bool,
     /// Keep the request's body so that it can be sent again.
     pub buffer_request_body: bool,
-    /// Relay the response in pieces of 8 KiB rather than as it comes.
+    /// What the document says about relaying in pieces of up to 8 KiB. Hosts relay as it comes, which is both.
     pub buffer_response: bool,
     /// Treat statuses 400 to 599 as errors.
     pub fail_on_error_status_code: bool,
@@ -162,8 +160,36 @@ pub enum ForwardFailure {
     Connection(String),
     /// The client went away.
     Client,
+    /// The request's body is larger than what is kept of one.
+    BodyTooLarge,
     /// The answer is settled by the host, such as 503 of an open circuit.
     Unavailable(String),
+}
+
+/// Why a body could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadFailure {
+    /// It is larger than the policy or the host takes.
+    TooLarge,
+    /// The peer or the content coding, with the reason.
+    Unreadable(String),
+}
+
+impl ReadFailure {
+    /// The failure of the policy that asked: a client whose body is too large is told so.
+    pub(crate) fn failure(self, side: Side) -> Failure {
+        match (self, side) {
+            (Self::TooLarge, Side::Request) => {
+                let text = "The request body is larger than what is accepted.";
+                Failure::denied(413, "RequestBodyTooLarge", text, "Content Too Large")
+            }
+            (Self::TooLarge, Side::Response) => Failure::internal(
+                "BodyNotAvailable",
+                "the response body is larger than what a policy can read",
+            ),
+            (Self::Unreadable(text), _) => Failure::internal("BodyNotAvailable", text),
+        }
+    }
 }
 
 /// A call to be counted in a window.

@@ -142,7 +142,7 @@ impl Cors {
         if self.credentials {
             context.record_field("Access-Control-Allow-Credentials", "true");
         }
-        context.record_field("Vary", "Origin");
+        context.vary_by_origin = true;
     }
 
     fn answer_preflight(&self, asked: &Preflight<'_>) -> Option<ResponseHead> {
@@ -242,7 +242,7 @@ pub(crate) fn preflight(plan: &Plan, context: &Context) -> Option<ResponseHead> 
 pub(crate) fn record_for_rejection(plan: &Plan, context: &mut Context) {
     let origin = context.request.fields.get_str("Origin").map(str::to_owned);
     for cors in direct(plan) {
-        context.record_field("Vary", "Origin");
+        context.vary_by_origin = true;
         if let Some(origin) = origin.as_deref().filter(|origin| cors.allows_origin(origin)) {
             cors.record(origin, context);
             return;

@@ -3,7 +3,6 @@
 use super::{Policy, read};
 use crate::compile::{Compiler, Parts};
 use crate::context::{Body, Response};
-use crate::failure::Failure;
 use crate::machine::io::{Input, Output, Side};
 use crate::machine::step::{At, Flow, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind};
@@ -51,7 +50,7 @@ impl FindAndReplace {
 
 impl Step for FindAndReplace {
     fn run(&self, at: &mut At<'_>) -> Flow {
-        let side = if at.section.is_response_side() { Side::Response } else { Side::Request };
+        let side = side_of(at);
         let body = match side {
             Side::Request => Some(&at.context.request_body),
             Side::Response => at.context.response.as_ref().map(|response| &response.body),
@@ -72,10 +71,14 @@ impl Step for FindAndReplace {
                 self.edit(at, &bytes);
                 Flow::Next
             }
-            Input::BodyFailed(text) => Flow::fail(Failure::internal("BodyNotAvailable", text)),
+            Input::BodyFailed(failure) => Flow::fail(failure.failure(side_of(at))),
             other => Flow::unexpected(&other),
         }
     }
+}
+
+fn side_of(at: &At<'_>) -> Side {
+    if at.section.is_response_side() { Side::Response } else { Side::Request }
 }
 
 fn replace_all(body: &[u8], from: &[u8], to: &[u8]) -> (Vec<u8>, usize) {

@@ -4,10 +4,14 @@ use super::{Policy, read};
 use crate::compile::{Compiler, Parts};
 use crate::context::{Body, Response};
 use crate::failure::{Answer, Failure};
-use crate::machine::io::{BackendVersion, ForwardFailure, ForwardOptions, ForwardRequest, Input, Output};
+use crate::machine::io::{
+    BackendVersion, ForwardFailure, ForwardOptions, ForwardRequest, Input, Output, ReadFailure, Side,
+};
 use crate::machine::step::{At, Flow, Step};
+use crate::position::Position;
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind};
 use crate::tree::Element;
+use handfast_core::Diagnostic;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,9 +46,16 @@ fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
         (None, Some(milliseconds)) => Duration::from_millis(milliseconds.into()),
         (seconds, None) => Duration::from_secs(seconds.unwrap_or(TIMEOUT_DEFAULT).into()),
     };
+    if let Some(value) = element.get("continue-timeout") {
+        let text = format!(
+            "The value '{value}' of the attribute 'continue-timeout' has no effect: the request body is sent without waiting for '100 Continue'"
+        );
+        let Position { line, column } = element.position;
+        let message = format!("Error in element '{}' on line {line}, column {column}: {text}", element.name);
+        compiler.push(Diagnostic::warning("AttributeWithoutEffect", message).at(element.position.place()));
+    }
     Parts::leaf(Forward(Arc::new(ForwardOptions {
         timeout,
-        continue_timeout: read::number(element, "continue-timeout").map(|s| Duration::from_secs(s.into())),
         http_version: match element.get("http-version") {
             Some("2") => BackendVersion::Http2,
             Some("2or1") => BackendVersion::Http2Or1,
@@ -104,6 +115,7 @@ fn failed(failure: ForwardFailure) -> Failure {
             Failure::internal("Timeout", "No response headers were received from the backend in time.")
         }
         ForwardFailure::Connection(text) => Failure::internal("BackendConnectionFailure", text),
+        ForwardFailure::BodyTooLarge => ReadFailure::TooLarge.failure(Side::Request),
         ForwardFailure::Client => Failure::internal("ClientConnectionFailure", "The operation was canceled."),
         ForwardFailure::Unavailable(text) => {
             Failure::denied(503, "BackendUnavailable", text, "Service unavailable")

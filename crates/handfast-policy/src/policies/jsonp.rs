@@ -80,7 +80,7 @@ impl Step for Jsonp {
     fn resume(&self, at: &mut At<'_>, answer: Input) -> Flow {
         match answer {
             Input::Body(bytes) => self.wrap(at, &bytes),
-            Input::BodyFailed(text) => Flow::fail(Failure::internal("BodyNotAvailable", text)),
+            Input::BodyFailed(failure) => Flow::fail(failure.failure(Side::Response)),
             other => Flow::unexpected(&other),
         }
     }

@@ -6,7 +6,7 @@ use super::{Policy, authentication_basic, authentication_certificate, read, set_
 use crate::compile::{Compiler, Parts};
 use crate::context::{Body, CertificateSelection, Context, Response, Variable};
 use crate::failure::Failure;
-use crate::machine::io::{ForwardFailure, Input, Output, SendRequest};
+use crate::machine::io::{ForwardFailure, Input, Output, ReadFailure, SendRequest, Side};
 use crate::machine::step::{At, Flow, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind, Particle, TEXT};
 use crate::tree::Element;
@@ -173,6 +173,7 @@ fn failed(failure: ForwardFailure) -> Failure {
         ForwardFailure::Connection(text) | ForwardFailure::Unavailable(text) => {
             Failure::internal("BackendConnectionFailure", text)
         }
+        ForwardFailure::BodyTooLarge => ReadFailure::TooLarge.failure(Side::Request),
         ForwardFailure::Client => Failure::internal("ClientConnectionFailure", "The operation was canceled."),
     }
 }

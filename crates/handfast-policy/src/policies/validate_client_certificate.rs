@@ -94,12 +94,20 @@ fn claims(identity: &Element, compiler: &mut Compiler<'_>) -> Option<Vec<Claim>>
             "dns-name" => Claim::DnsName(value.to_owned()),
             "issuer-subject" => Claim::IssuerSubject(value.to_owned()),
             "issuer-thumbprint" => Claim::IssuerThumbprint(hex_digits(value)),
-            _ => {
-                let text = "The attribute 'issuer-certificate-id' is not supported; use 'issuer-thumbprint'";
-                compiler.refuse(identity, text);
-                return None;
-            }
+            _ => match (compiler.options.certificate_thumbprint)(value) {
+                Some(print) => Claim::IssuerThumbprint(hex_digits(&print)),
+                None => {
+                    compiler.refuse(identity, format!("Certificate with id '{value}' could not be found."));
+                    return None;
+                }
+            },
         });
+    }
+    let names = |name: &str| identity.attribute(name).is_some();
+    if names("issuer-certificate-id") && (names("issuer-subject") || names("issuer-thumbprint")) {
+        let text = "The attribute 'issuer-certificate-id' excludes 'issuer-subject' and 'issuer-thumbprint'";
+        compiler.refuse(identity, text);
+        return None;
     }
     if claims.is_empty() {
         compiler.refuse(identity, "An identity needs at least one attribute");

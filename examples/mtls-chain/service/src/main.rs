@@ -8,8 +8,8 @@ use handfast_core::message::Method;
 use handfast_core::{Clock, UnixTime};
 use handfast_net::tls::{ClientAuth, Suite, TlsHost, TlsHostSpec, TlsTable, TlsVersions, TrustSet};
 use handfast_net::{
-    Address, ConnectionInfo, Core, Engine, EngineConfig, GlobalLimits, Hop, Limits, ListenSource, ListenerPlan,
-    ListenerState, LocalFuture, Refusal, Request, Response, Service, SourceFilter,
+    Address, ConnectionInfo, Core, Engine, EngineConfig, GlobalLimits, Hop, Limits, ListenSource,
+    ListenerPlan, ListenerState, LocalFuture, Refusal, Request, Response, Service, SourceFilter,
 };
 use handfast_pki::{Credential, pem};
 use handfast_telemetry::Metrics;
@@ -69,7 +69,11 @@ impl Service for Collection {
 impl Collection {
     async fn answer(&self, request: Request) -> Response {
         let Request { head, mut body, connection, .. } = request;
-        let caller = connection.tls.as_ref().and_then(|tls| tls.client_chain.leaf()).map(|leaf| leaf.subject().dotnet());
+        let caller = connection
+            .tls
+            .as_ref()
+            .and_then(|tls| tls.client_chain.leaf())
+            .map(|leaf| leaf.subject().dotnet());
         let field = |name: &str| head.fields.get_str(name).map(str::to_owned);
         let facts = json!({
             "service": self.name,

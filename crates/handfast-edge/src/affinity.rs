@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 /// The affinity of one backend.
 pub(crate) struct Affinity {
     cookie: String,
+    cors: String,
     values: Vec<String>,
 }
 
@@ -22,43 +23,49 @@ impl Affinity {
             }
             hash.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
         };
-        Self { cookie, values: servers.iter().map(value).collect() }
-    }
-
-    fn cors_cookie(&self) -> String {
-        format!("{}CORS", self.cookie)
+        let cors = format!("{cookie}CORS");
+        Self { cookie, cors, values: servers.iter().map(value).collect() }
     }
 
     /// The server that the request's cookie names.
     pub(crate) fn wanted(&self, fields: &Fields) -> Option<usize> {
-        let value = cookie(fields, &self.cors_cookie()).or_else(|| cookie(fields, &self.cookie))?;
+        let value = cookie(fields, &self.cors).or_else(|| cookie(fields, &self.cookie))?;
         self.values.iter().position(|known| *known == value)
     }
 
-    /// Removes our cookies from the request.
+    /// Removes our cookies from the request. HTTP/2 clients may send one line for each cookie (RFC 9113 §8.2.3).
     pub(crate) fn remove(&self, fields: &mut Fields) {
-        let ours = [self.cookie.clone(), self.cors_cookie()];
-        if !ours.iter().any(|name| cookie(fields, name).is_some()) {
+        if !self.names().iter().any(|name| cookie(fields, name).is_some()) {
             return;
         }
-        let Some(all) = fields.get_str("cookie") else { return };
-        let kept: Vec<&str> = all
-            .split(';')
-            .map(str::trim)
-            .filter(|pair| !ours.iter().any(|name| pair.split('=').next() == Some(name)))
-            .collect();
-        if kept.is_empty() {
-            fields.remove(b"cookie");
-        } else {
-            let kept = kept.join("; ");
-            let _ = fields.set(b"Cookie", kept.as_bytes());
+        let lines: Vec<Vec<u8>> = fields.get_all(b"cookie").map(<[u8]>::to_vec).collect();
+        fields.remove(b"cookie");
+        for line in lines {
+            let kept: Vec<&[u8]> = line
+                .split(|&byte| byte == b';')
+                .map(<[u8]>::trim_ascii)
+                .filter(|pair| !self.is_ours(pair))
+                .collect();
+            if !kept.is_empty() {
+                // The bytes were a valid value before.
+                let _ = fields.append(b"Cookie", &kept.join(&b"; "[..]));
+            }
         }
+    }
+
+    fn names(&self) -> [&str; 2] {
+        [&self.cookie, &self.cors]
+    }
+
+    fn is_ours(&self, pair: &[u8]) -> bool {
+        let name = pair.split(|&byte| byte == b'=').next().unwrap_or_default();
+        self.names().iter().any(|ours| ours.as_bytes() == name)
     }
 
     /// Adds the cookies for a server to the response.
     pub(crate) fn set(&self, server: usize, fields: &mut Fields) {
         let Some(value) = self.values.get(server) else { return };
-        let cors = format!("{}={value}; Path=/; SameSite=None; Secure", self.cors_cookie());
+        let cors = format!("{}={value}; Path=/; SameSite=None; Secure", self.cors);
         let plain = format!("{}={value}; Path=/", self.cookie);
         for line in [cors, plain] {
             let _ = fields.append(b"Set-Cookie", line.as_bytes());
@@ -95,5 +102,17 @@ mod tests {
         affinity.remove(&mut request);
         assert_eq!(request.get_str("cookie"), Some("x=1; y=2"));
         assert_eq!(affinity.wanted(&request), None);
+    }
+
+    #[test]
+    fn cookies_of_the_client_stay_when_each_has_a_line() {
+        let affinity = Affinity::new("A".into(), &[7; 32], "scope", &[]);
+        let mut request = Fields::new();
+        for line in ["A=1", "own=2", "ACORS=3; more=4"] {
+            request.append(b"Cookie", line.as_bytes()).expect("valid");
+        }
+        affinity.remove(&mut request);
+        let left: Vec<&[u8]> = request.get_all(b"cookie").collect();
+        assert_eq!(left, [&b"own=2"[..], b"more=4"]);
     }
 }

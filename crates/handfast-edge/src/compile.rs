@@ -2,6 +2,7 @@
 //! compiled keeps its last good version.
 
 mod backends;
+mod checks;
 mod children;
 mod listeners;
 mod rewrites;
@@ -14,6 +15,7 @@ use children::Children;
 use handfast_core::{Clock, Diagnostic, UnixTime};
 use handfast_model::{ChangeSet, Graph, Material, Report, Resource, View, kind};
 use handfast_net::tls::TrustSet;
+pub(crate) use routing::is_path_less;
 pub(crate) use ssl_policy::SslPolicy;
 use std::sync::Arc;
 
@@ -52,8 +54,9 @@ pub fn compile(
             && !changes.touches(&resource.id)
         {
             plan.gateways.insert(key.clone(), before.clone());
-            let kept = previous.frontends.iter().filter(|frontend| frontend.name.starts_with(&key)).cloned();
-            plan.frontends.extend(kept);
+            let below = format!("{key}/");
+            let kept = previous.frontends.iter().filter(|frontend| frontend.name.starts_with(&below));
+            plan.frontends.extend(kept.cloned());
             continue;
         }
         let report = Report::of(resource);
@@ -83,43 +86,25 @@ struct Task<'a> {
     plan: Option<&'a EdgePlan>,
 }
 
-/// Properties that would be a security control or change routing, and are not built: refused, not ignored.
-const REFUSED: &[(&str, &str)] = &[
-    ("firewallPolicy", "the web application firewall is not available yet"),
-    ("webApplicationFirewallConfiguration", "the web application firewall is not available yet"),
-    ("listeners", "layer 4 listeners are not available yet"),
-    ("routingRules", "layer 4 rules are not available yet"),
-    ("entraJWTValidationConfigs", "token validation at the edge is not available yet; use validate-jwt"),
-    ("loadDistributionPolicies", "load distribution policies are not available yet"),
-    ("advancedRoutingMaps", "advanced routing is not available yet"),
-    ("customErrorConfigurations", "custom error pages are not available yet"),
-];
-
 impl<'a> Task<'a> {
     fn compile(&self, report: &Report) -> (Arc<Gateway>, Vec<Frontend>) {
         let root = View::of(self.resource, report);
         let properties = root.field("properties");
-        for (name, why) in REFUSED {
-            let found = properties.any(name);
-            let used = found.value().as_array().map_or(found.exists(), |items| !items.is_empty());
-            if used {
-                found.error("PropertyNotSupported", format!("\"{name}\" is refused: {why}"));
-            }
-        }
-        self.check_tags(&root);
+        checks::run(self, &root, &properties);
         let children = Children::read(self.resource, &properties);
         let rewrites = rewrites::compile(&properties);
         let backends = backends::Backends::compile(self, &properties, &children);
-        let redirects = routing::redirects(self, &properties, &children);
-        let rules = routing::rules(self, &properties, &children, &backends, &redirects, &rewrites.sets);
-        let hosts = listeners::Listeners::compile(self, &properties, &children, rules);
+        let redirects = routing::redirects(&properties, &children);
+        let (rules, broken) =
+            routing::rules(self, &properties, &children, &backends, &redirects, &rewrites.sets);
+        let hosts = listeners::Listeners::compile(self, &properties, &children, rules, broken);
         let gateway = Arc::new(Gateway {
             log_id: self.resource.id.as_str().to_uppercase(),
             listeners: hosts.by_name(),
             backends: backends.into_map(),
             stripped_headers: self.stripped_headers(&root, rewrites.certificate_headers),
             pages: self.pages(&properties),
-            underscores: self.underscores(&root),
+            underscores: self.underscores(),
         });
         let frontends = hosts.frontends(self, &gateway);
         (gateway, frontends)
@@ -137,41 +122,17 @@ impl<'a> Task<'a> {
     fn pages(&self, properties: &View<'_>) -> Pages {
         let hide =
             properties.field("globalConfiguration").bool_or("disableDefaultServerHeaderInResponse", false);
-        let token = self.resource.tag("handfast:serverToken").unwrap_or("Handfast").to_owned();
+        let token = self.resource.tag("handfast:serverToken").filter(|token| checks::is_server_token(token));
+        let token = token.unwrap_or("Handfast").to_owned();
         Pages { token, server_header: !hide }
     }
 
-    fn underscores(&self, root: &View<'_>) -> Underscores {
+    /// A wrong word was reported with the tags; then the default holds.
+    fn underscores(&self) -> Underscores {
         match self.resource.tag("handfast:headers.underscores").map(str::to_ascii_lowercase).as_deref() {
-            None | Some("drop") => Underscores::Drop,
             Some("allow") => Underscores::Allow,
             Some("reject") => Underscores::Reject,
-            Some(other) => {
-                root.field("tags").any("handfast:headers.underscores").error(
-                    "InvalidTagValue",
-                    format!("\"handfast:headers.underscores\" is \"{other}\"; \"allow\", \"drop\" or \"reject\" would be accepted"),
-                );
-                Underscores::Drop
-            }
-        }
-    }
-
-    /// Tags whose value has a form: a wrong one is reported, and the default holds.
-    fn check_tags(&self, root: &View<'_>) {
-        const REQUESTS: &str = "handfast:limits.requestsPerConnection";
-        if let Some(value) = self.resource.tag(REQUESTS).filter(|value| value.parse::<u64>().is_err()) {
-            let message =
-                format!("\"{REQUESTS}\" is \"{value}\"; a whole number would be accepted, 0 for no limit");
-            root.field("tags").any(REQUESTS).error("InvalidTagValue", message);
-        }
-        let proxies = self.resource.tags().filter(|(name, _)| name.ends_with(":trustedProxies"));
-        for (name, value) in proxies {
-            for network in
-                value.split(',').map(str::trim).filter(|network| network.parse::<ipnet::IpNet>().is_err())
-            {
-                let message = format!("\"{network}\" is no network; \"10.0.0.0/24\" would be accepted");
-                root.field("tags").any(name).error("InvalidTagValue", message);
-            }
+            _ => Underscores::Drop,
         }
     }
 

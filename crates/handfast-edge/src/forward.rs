@@ -1,15 +1,18 @@
 //! Sending a request to its backend: host, path override, forwarded headers, server choice, one retry
 //! (edge specification §1.11, §1.12).
 
+use crate::affinity::Affinity;
 use crate::pages::Pages;
 use crate::plan::{Backend, BackendHost, HttpListener, Member};
+use crate::variables::{client_ip, forwarded_for};
 use handfast_core::message::RequestHead;
 use handfast_net::balance::Server;
 use handfast_net::{
     Address, ConnectionInfo, Core, Request, Response, ServerName, Target, UpstreamError, UpstreamProtocol,
     UpstreamRequest,
 };
-use std::net::{IpAddr, SocketAddr};
+use std::fmt::Write as _;
+use std::net::SocketAddr;
 
 /// Servers tried for one request: the chosen one and one more.
 const ATTEMPTS_MAX: usize = 2;
@@ -21,24 +24,31 @@ pub(crate) struct Exchange<'a> {
     pub(crate) listener: &'a HttpListener,
     /// What the prefix pattern of the path rule matched.
     pub(crate) path_prefix: Option<&'a str>,
+    /// Headers that rewrites wrote, and that are therefore left as they are.
+    pub(crate) written: &'a [&'a str],
     /// Path and query as received.
     pub(crate) original: &'a str,
 }
 
+/// The reason of a request that its backend answered.
+pub(crate) const NO_ERROR: &str = "ERRORINFO_NO_ERROR";
+
 /// What came of it.
-pub(crate) struct Forwarded {
+pub(crate) struct Forwarded<'a> {
     pub(crate) response: Response,
+    /// [`NO_ERROR`], or why the edge made the response.
     pub(crate) reason: &'static str,
-    /// Index of the server that answered.
+    /// Index of the server that answered, or that was tried last.
     pub(crate) server: Option<usize>,
-    /// Whether the edge made the response.
-    pub(crate) generated: bool,
+    /// Cookies that are to be set for that server.
+    pub(crate) affinity: Option<&'a Affinity>,
 }
 
-impl Exchange<'_> {
-    pub(crate) async fn run(&self, request: Request, pages: &Pages, trace_id: &str) -> Forwarded {
+impl<'a> Exchange<'a> {
+    pub(crate) async fn run(&self, request: Request, pages: &Pages, trace_id: &str) -> Forwarded<'a> {
         let Request { mut head, body, connection, upgrade } = request;
-        let affinity = self.backend.affinity.as_ref();
+        let backend: &'a Backend = self.backend;
+        let affinity = backend.affinity.as_ref();
         let wanted = affinity.and_then(|affinity| affinity.wanted(&head.fields));
         if let Some(affinity) = affinity {
             affinity.remove(&mut head.fields);
@@ -55,16 +65,9 @@ impl Exchange<'_> {
             let Some((index, server, _in_flight)) = chosen else { break };
             tried.push(index);
             match self.attempt(&server.target, &client_host, current).await {
-                Ok(mut response) => {
-                    if let Some(affinity) = affinity.filter(|_| wanted != Some(index)) {
-                        affinity.set(index, &mut response.head.fields);
-                    }
-                    return Forwarded {
-                        response,
-                        reason: "ERRORINFO_NO_ERROR",
-                        server: Some(index),
-                        generated: false,
-                    };
+                Ok(response) => {
+                    let affinity = affinity.filter(|_| wanted != Some(index));
+                    return Forwarded { response, reason: NO_ERROR, server: Some(index), affinity };
                 }
                 Err(error) => {
                     let again = error.failure.is_before_sending() || is_idempotent(&error);
@@ -82,7 +85,7 @@ impl Exchange<'_> {
             Some((index, _)) => (502, "ERRORINFO_UPSTREAM_CLOSED_CONNECTION", Some(*index)),
             None => (502, "ERRORINFO_UPSTREAM_NO_LIVE", None),
         };
-        Forwarded { response: pages.page(status), reason, server, generated: true }
+        Forwarded { response: pages.page(status), reason, server, affinity: None }
     }
 
     fn choose(
@@ -112,9 +115,7 @@ impl Exchange<'_> {
             BackendHost::Fixed(host) => Some(host.as_str()),
             BackendHost::Member => Some(member.host.as_str()),
         };
-        // A rewrite of Host has set the field to something other than what the client sent.
-        let rewritten = request.head.fields.get_str("host").is_some_and(|now| now != request.head.authority);
-        if let Some(host) = host.filter(|_| !rewritten) {
+        if let Some(host) = host.filter(|_| !self.is_written("host")) {
             let value = authority(host, settings.port, settings.tls.is_some());
             let _ = request.head.fields.set(b"Host", value.as_bytes());
         }
@@ -144,37 +145,42 @@ impl Exchange<'_> {
 
     /// Headers towards the backend (§1.11).
     fn set_forwarded(&self, head: &mut RequestHead, connection: &ConnectionInfo, trace_id: &str) {
-        let client = connection.client;
-        let ours = match client.ip() {
-            IpAddr::V4(_) => client.to_string(),
-            IpAddr::V6(ip) => format!("[{ip}]:{}", client.port()),
-        };
-        let forwarded_for = match head.fields.get_str("x-forwarded-for") {
-            Some(list) => format!("{list}, {ours}"),
-            None => ours,
-        };
+        let client = SocketAddr::new(client_ip(connection), connection.client.port());
+        let mut forwarded_for = forwarded_for(&head.fields);
+        // Writing to a string cannot fail.
+        let _ = write!(forwarded_for, "{client}");
         let authority = head.authority.clone();
         let port = self.listener.port.to_string();
         let scheme = if self.listener.https { "https" } else { "http" };
-        let fields: [(&[u8], &str); 6] = [
-            (b"X-Forwarded-For", &forwarded_for),
-            (b"X-Forwarded-Proto", scheme),
-            (b"X-Forwarded-Port", &port),
-            (b"X-Original-Host", &authority),
-            (b"X-Original-URL", self.original),
-            (b"X-AppGW-Trace-Id", trace_id),
+        let fields: [(&str, &str); 6] = [
+            ("X-Forwarded-For", &forwarded_for),
+            ("X-Forwarded-Proto", scheme),
+            ("X-Forwarded-Port", &port),
+            ("X-Original-Host", &authority),
+            ("X-Original-URL", self.original),
+            ("X-AppGW-Trace-Id", trace_id),
         ];
         for (name, value) in fields {
+            if self.is_written(name) {
+                continue;
+            }
             // Values come from a head that the codec has checked.
-            let _ = head.fields.set(name, value.as_bytes());
+            let _ = head.fields.set(name.as_bytes(), value.as_bytes());
         }
         head.fields.remove(b"x-msft-entra-identity");
+    }
+
+    fn is_written(&self, name: &str) -> bool {
+        self.written.iter().any(|written| written.eq_ignore_ascii_case(name))
     }
 
     /// The settings' `path` in front of the request's (§1.12, table).
     fn override_path(&self, head: &mut RequestHead) {
         let Some(path) = &self.backend.settings.path else { return };
-        let overridden = overridden_path(path, head.target.path(), self.path_prefix);
+        // What the path rule matched is the normalised path, so that is what the prefix is taken from.
+        let request = handfast_route::normalise(head.target.path());
+        let request = request.as_deref().unwrap_or(head.target.path());
+        let overridden = overridden_path(path, request, self.path_prefix);
         head.target.set_path(&overridden);
     }
 }
@@ -219,7 +225,10 @@ pub(crate) async fn resolve(
         }
     })?;
     let index = core.random() as usize % addresses.len().max(1);
-    Ok(addresses[index].clone())
+    addresses.get(index).cloned().ok_or_else(|| handfast_net::UpstreamFailure::Connect {
+        address: Address::Real(SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), port)),
+        reason: format!("\"{}\" has no address", member.host),
+    })
 }
 
 /// A name for TLS; an IP literal is checked against the certificate's addresses and never sent.

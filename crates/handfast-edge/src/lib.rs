@@ -17,6 +17,7 @@ mod pipeline;
 mod plan;
 mod probe;
 mod rewrite;
+mod summary;
 mod variables;
 
 pub use compile::{Environment, compile};

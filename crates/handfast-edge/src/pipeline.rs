@@ -2,11 +2,13 @@
 //! map, redirect, rewrite, backend, response rewrite, log.
 
 use crate::client_auth::{Admission, admit, verdict};
+use crate::compile::is_path_less;
 use crate::forward::{self, Forwarded};
 use crate::log::AccessRecord;
 use crate::pages::{BAD_CERTIFICATE, NO_CERTIFICATE, Pages};
 use crate::plan::{
-    Action, Gateway, HttpListener, PathMap, Redirect, RedirectTarget, Route, Routing, Rule, Underscores,
+    Action, Backend, Gateway, HttpListener, PathMap, Redirect, RedirectTarget, Route, Routing, Rule,
+    Underscores,
 };
 use crate::rewrite::RewriteSet;
 use crate::variables::Variables;
@@ -45,7 +47,18 @@ enum Decision<'a> {
     /// Answered here, with the reason for the log.
     Answer(Response, &'static str),
     /// Sent on under this route.
-    Forward { listener: &'a HttpListener, rule: &'a Rule, route: &'a Route, path_prefix: Option<&'a str> },
+    Forward(Onward<'a>),
+}
+
+/// A request that goes to a backend.
+struct Onward<'a> {
+    rule: &'a Rule,
+    backend: &'a Arc<Backend>,
+    rewrite: Option<&'a RewriteSet>,
+    /// What the pattern of the path rule matched.
+    path_prefix: Option<&'a str>,
+    /// Headers that rewrites wrote.
+    written: Vec<&'a str>,
 }
 
 impl FrontendService {
@@ -53,39 +66,57 @@ impl FrontendService {
         let started = Instant::now();
         let connection = request.connection.clone();
         let mut record = AccessRecord::of(&request, &core);
+        let has_underscores = self.gateway.underscores == Underscores::Reject
+            && request.head.fields.iter().any(|(name, _)| name.contains(&b'_'));
         self.clean_headers(&mut request.head);
+        if has_underscores {
+            let response = self.gateway.pages.page(400).closing();
+            record.finish(&core, self, &response, "ERRORINFO_INVALID_REQUEST", started);
+            return response;
+        }
         let Some(listener) = self.listener(request.head.host()) else {
             let response = self.gateway.pages.page(404);
             record.finish(&core, self, &response, "ERRORINFO_INVALID_HOST", started);
             return response;
         };
-        record.listener = Some(listener.name.clone());
+        record.listener = Some(listener);
         let now = core.clock().now();
         let judged = verdict(listener.client_auth.as_ref(), &connection, now);
         record.verdict = listener.client_auth.as_ref().map(|_| judged);
-        let mut variables = Variables::new(&connection, judged, listener.client_auth.is_some());
-        let original = request.head.target.as_str().to_owned();
-        let decision = self.decide(listener, &mut request.head, &connection, judged, &variables);
-        let (listener, rule, route, path_prefix) = match decision {
+        let mut variables = Variables::new(&connection, judged, listener);
+        let onward = match self.decide(listener, &mut request.head, &connection, judged, &variables) {
             Decision::Answer(response, reason) => {
                 record.finish(&core, self, &response, reason, started);
                 return response;
             }
-            Decision::Forward { listener, rule, route, path_prefix } => (listener, rule, route, path_prefix),
+            Decision::Forward(onward) => onward,
         };
-        record.rule = Some(rule.name.clone());
-        let Action::Forward(backend) = &route.action else {
-            return self.gateway.pages.page(500);
+        record.rule = Some(&onward.rule.name);
+        record.host = request.head.fields.get_str("host").unwrap_or_default().to_owned();
+        // Only a response phase reads the request again.
+        let rewrite = onward.rewrite.filter(|set| set.has_response_phase());
+        let kept = rewrite.map(|set| (set, request.head.clone()));
+        let exchange = forward::Exchange {
+            core: &core,
+            backend: onward.backend,
+            listener,
+            path_prefix: onward.path_prefix,
+            written: &onward.written,
+            original: &record.target,
         };
-        let kept_head = route.rewrite.as_ref().map(|_| request.head.clone());
-        let exchange = forward::Exchange { core: &core, backend, listener, path_prefix, original: &original };
-        let Forwarded { mut response, reason, server, generated } =
+        let Forwarded { mut response, reason, server, affinity } =
             exchange.run(request, &self.gateway.pages, &record.trace_id).await;
-        if let (Some(rewrite), Some(head), false) = (&route.rewrite, kept_head, generated) {
+        let generated = reason != forward::NO_ERROR;
+        if let (Some((rewrite, head)), false) = (kept, generated) {
             variables.status = Some(response.head.status);
             rewrite.apply_response(&variables, &head, &mut response.head.fields);
         }
-        record.backend = Some((backend.clone(), server));
+        // After the rewrites, so that a rule for Set-Cookie does not lose the server (§1.7, step 17).
+        if let (Some(cookies), Some(server)) = (affinity, server) {
+            cookies.set(server, &mut response.head.fields);
+        }
+        record.backend = Some((onward.backend, server));
+        record.status = (!generated).then_some(response.head.status);
         record.finish(&core, self, &response, reason, started);
         response
     }
@@ -93,9 +124,10 @@ impl FrontendService {
     /// Headers that may not come from outside (DESIGN §12, edge specification §1.9).
     fn clean_headers(&self, head: &mut RequestHead) {
         let stripped = &self.gateway.stripped_headers;
-        let drop_underscores = self.gateway.underscores == Underscores::Drop;
+        let keep_underscores = self.gateway.underscores == Underscores::Allow;
         head.fields.retain(|name, _| {
-            let odd = drop_underscores && name.contains(&b'_');
+            let plain = |b: &u8| b.is_ascii_alphanumeric() || *b == b'-' || (keep_underscores && *b == b'_');
+            let odd = !name.iter().all(plain);
             let forged = stripped.iter().any(|header| same_header(header.as_bytes(), name));
             !odd && !forged
         });
@@ -114,11 +146,6 @@ impl FrontendService {
         variables: &Variables<'_>,
     ) -> Decision<'a> {
         let pages = &self.gateway.pages;
-        if self.gateway.underscores == Underscores::Reject
-            && head.fields.iter().any(|(name, _)| name.contains(&b'_'))
-        {
-            return Decision::Answer(pages.page(400).closing(), "ERRORINFO_INVALID_REQUEST");
-        }
         if is_confused(listener, connection) {
             return Decision::Answer(pages.page(421), "ERRORINFO_INVALID_HOST");
         }
@@ -157,23 +184,24 @@ fn route<'a>(
     let Ok(mut path) = comparable_path(head) else {
         return Decision::Answer(pages.page(400).closing(), "ERRORINFO_REQUEST_URI_INVALID");
     };
-    let mut applied: Option<*const RewriteSet> = None;
+    let mut written: Vec<&str> = Vec::new();
     for _ in 0..=REROUTES_MAX {
         let (route, path_prefix) = match &rule.routing {
             Routing::Basic(route) => (route, None),
             Routing::Paths(map) => find_route(map, &path),
         };
-        if let Action::Redirect(redirect) = &route.action {
-            let location = location(redirect, head, listener);
-            return Decision::Answer(pages.redirect(redirect.status, &location), "ERRORINFO_NO_ERROR");
-        }
-        let Some(rewrite) = &route.rewrite else {
-            return Decision::Forward { listener, rule, route, path_prefix };
+        let backend = match &route.action {
+            Action::Redirect(redirect) => {
+                let location = location(redirect, head, listener);
+                return Decision::Answer(pages.redirect(redirect.status, &location), forward::NO_ERROR);
+            }
+            Action::Forward(backend) => backend,
         };
-        let again = applied.replace(Arc::as_ptr(rewrite)) == Some(Arc::as_ptr(rewrite));
-        let change = rewrite.apply_request(variables, head);
-        if !change.reroute || !change.changed || again {
-            return Decision::Forward { listener, rule, route, path_prefix };
+        let rewrite = route.rewrite.as_deref();
+        let change = rewrite.map(|rewrite| rewrite.apply_request(variables, head)).unwrap_or_default();
+        written.extend(change.written);
+        if !change.reroute || !change.url {
+            return Decision::Forward(Onward { rule, backend, rewrite, path_prefix, written });
         }
         match comparable_path(head) {
             Ok(rewritten) => path = rewritten,
@@ -204,7 +232,7 @@ fn find_route<'a>(map: &'a PathMap, path: &str) -> (&'a Route, Option<&'a str>) 
 fn location(redirect: &Redirect, head: &RequestHead, listener: &HttpListener) -> String {
     let (mut location, takes_path) = match &redirect.target {
         RedirectTarget::Url(url) => {
-            let path_less = url.splitn(4, '/').nth(3).is_none_or(str::is_empty) && !url.contains('?');
+            let path_less = is_path_less(url);
             (if path_less { url.trim_end_matches('/') } else { url }.to_owned(), path_less)
         }
         RedirectTarget::Listener { https, host, port } => {

@@ -56,15 +56,19 @@ impl Prober {
             let interval = Duration::from_secs(u64::from(backend.probe.interval_s));
             if !first {
                 match probe(core, &backend, &server.target).await {
-                    Ok(()) => {
+                    Ok(status) => {
                         failures = 0;
+                        if server.state.health() == Health::Unhealthy {
+                            let text = format!("Success. Received {status} status code");
+                            log(core, &backend, &server.target, "Healthy", &text);
+                        }
                         server.state.set_health(Health::Healthy);
                     }
                     Err(text) => {
                         failures += 1;
                         if failures == backend.probe.unhealthy_threshold {
                             server.state.set_health(Health::Unhealthy);
-                            log(core, &backend, &server.target, &text);
+                            log(core, &backend, &server.target, "Unhealthy", &text);
                         }
                     }
                 }
@@ -88,19 +92,19 @@ fn unit(random: u64) -> f64 {
     (random >> 11) as f64 / (1u64 << 53) as f64
 }
 
-fn log(core: &Core, backend: &Backend, member: &Member, text: &str) {
+fn log(core: &Core, backend: &Backend, member: &Member, health: &str, text: &str) {
     core.log(|line| {
         line.text("timeStamp", &core.clock().now().to_string())
             .text("category", "HealthProbeLog")
             .text("backendPoolName", &backend.pool_name)
             .text("backendSettingName", &backend.settings.name)
             .text("server", &member.host)
-            .text("health", "Unhealthy")
+            .text("health", health)
             .text("healthProbeLog", text);
     });
 }
 
-async fn probe(core: &Core, backend: &Backend, member: &Member) -> Result<(), String> {
+async fn probe(core: &Core, backend: &Backend, member: &Member) -> Result<u16, String> {
     let settings = &backend.settings;
     let limit = Duration::from_secs(u64::from(backend.probe.timeout_s));
     let host = probe_host(backend, member);
@@ -132,12 +136,26 @@ async fn probe(core: &Core, backend: &Backend, member: &Member) -> Result<(), St
             "Status code of the backend's HTTP response did not match the probe setting. Expected:{expected} Received:{status}."
         ));
     }
-    let Some(wanted) = &backend.probe.body else { return Ok(()) };
-    let body = response.body.collect(BODY_BYTES_MAX).await.unwrap_or_default();
+    let Some(wanted) = &backend.probe.body else { return Ok(status) };
+    let body = start_of(&mut response.body).await;
     if String::from_utf8_lossy(&body).contains(wanted.as_str()) {
-        return Ok(());
+        return Ok(status);
     }
     Err("Body of the backend's HTTP response did not match the probe setting.".to_owned())
+}
+
+/// The beginning of a body, as far as a match is looked for.
+async fn start_of(body: &mut handfast_net::Body) -> Vec<u8> {
+    let mut start = Vec::new();
+    while start.len() < BODY_BYTES_MAX {
+        if std::future::poll_fn(|cx| body.poll_ready(cx)).await.is_err() || body.chunk().is_empty() {
+            break;
+        }
+        let count = body.chunk().len().min(BODY_BYTES_MAX - start.len());
+        start.extend_from_slice(body.chunk().get(..count).unwrap_or_default());
+        body.consume(count);
+    }
+    start
 }
 
 fn range(low: u16, high: u16) -> String {

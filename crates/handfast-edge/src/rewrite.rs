@@ -171,17 +171,20 @@ impl Scope<'_> {
     }
 }
 
-/// What the request phase changed beyond headers.
+/// What the request phase did.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct UrlChange {
-    pub(crate) changed: bool,
+pub(crate) struct Change<'a> {
+    /// Path or query differ.
+    pub(crate) url: bool,
     pub(crate) reroute: bool,
+    /// Names of the headers that were set or removed: what the edge adds by itself does not replace them.
+    pub(crate) written: Vec<&'a str>,
 }
 
 impl RewriteSet {
     /// The request phase.
-    pub(crate) fn apply_request(&self, variables: &Variables<'_>, head: &mut RequestHead) -> UrlChange {
-        let mut change = UrlChange::default();
+    pub(crate) fn apply_request(&self, variables: &Variables<'_>, head: &mut RequestHead) -> Change<'_> {
+        let mut change = Change::default();
         for rule in self.rules.iter().filter(|rule| !rule.is_of_response()) {
             let mut scope = Scope { variables, request: head, response: None, captures: HashMap::new() };
             if !rule.conditions.iter().all(|condition| scope.holds(condition)) {
@@ -199,13 +202,19 @@ impl RewriteSet {
             });
             for (name, value) in headers {
                 set_or_remove(&mut head.fields, name, &value);
+                change.written.push(name);
             }
             if let Some((path, query, reroute)) = url {
-                change.changed |= set_url(head, path, query);
+                change.url |= set_url(head, path, query);
                 change.reroute |= reroute;
             }
         }
         change
+    }
+
+    /// Whether the response phase has anything to do.
+    pub(crate) fn has_response_phase(&self) -> bool {
+        self.rules.iter().any(|rule| !rule.response_headers.is_empty())
     }
 
     /// The response phase.

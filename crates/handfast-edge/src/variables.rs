@@ -1,10 +1,12 @@
 //! Server variables of rewrite rules (edge specification §1.10).
 
 use crate::affinity::cookie;
-use handfast_core::message::{RequestHead, Scheme};
+use crate::plan::HttpListener;
+use handfast_core::message::{Fields, RequestHead, Scheme};
 use handfast_net::ConnectionInfo;
 use handfast_pki::edge::{CertificateVariables, EdgeVerdict};
 use std::cell::OnceCell;
+use std::net::IpAddr;
 
 /// The names without a parameter, as the vocabulary operation lists them.
 pub(crate) const NAMES: &[&str] = &[
@@ -51,8 +53,10 @@ pub(crate) fn is_known(name: &str) -> bool {
 /// What the variables of one request come from.
 pub(crate) struct Variables<'a> {
     pub(crate) connection: &'a ConnectionInfo,
+    /// Port of the listener, which may be mapped to another one of the host.
+    pub(crate) port: u16,
     pub(crate) verdict: EdgeVerdict,
-    /// Path and query as they are after the rewrites so far.
+    /// Status of the response, once there is one.
     pub(crate) status: Option<u16>,
     /// Whether certificate variables are filled: only behind a client-auth profile.
     pub(crate) show_certificate: bool,
@@ -60,8 +64,9 @@ pub(crate) struct Variables<'a> {
 }
 
 impl<'a> Variables<'a> {
-    pub(crate) fn new(connection: &'a ConnectionInfo, verdict: EdgeVerdict, show_certificate: bool) -> Self {
-        Self { connection, verdict, status: None, show_certificate, certificate: OnceCell::new() }
+    pub(crate) fn new(connection: &'a ConnectionInfo, verdict: EdgeVerdict, listener: &HttpListener) -> Self {
+        let (port, show_certificate) = (listener.port, listener.client_auth.is_some());
+        Self { connection, port, verdict, status: None, show_certificate, certificate: OnceCell::new() }
     }
 
     /// The value of a variable, without `var_`; unknown ones are empty.
@@ -69,11 +74,12 @@ impl<'a> Variables<'a> {
         let connection = self.connection;
         let tls = connection.tls.as_ref();
         match name {
-            "add_x_forwarded_for_proxy" => match head.fields.get_str("x-forwarded-for") {
-                Some(list) => format!("{list}, {}", connection.client_ip()),
-                None => connection.client_ip().to_string(),
-            },
-            "client_ip" => connection.client_ip().to_string(),
+            "add_x_forwarded_for_proxy" => {
+                let mut list = forwarded_for(&head.fields);
+                list.push_str(&client_ip(connection).to_string());
+                list
+            }
+            "client_ip" => client_ip(connection).to_string(),
             "client_port" => connection.client.port().to_string(),
             "client_user" => basic_user(head).unwrap_or_default(),
             "host" => head.host().to_ascii_lowercase(),
@@ -84,7 +90,7 @@ impl<'a> Variables<'a> {
             "request_scheme" => connection.scheme.as_str().to_owned(),
             "request_uri" => head.target.as_str().to_owned(),
             "uri_path" => uri_path(head.target.path()),
-            "server_port" => connection.local.port().to_string(),
+            "server_port" => self.port.to_string(),
             "ssl_connection_protocol" => tls.map(|tls| tls.protocol).unwrap_or_default().to_owned(),
             "ssl_enabled" => if connection.scheme == Scheme::Https { "on" } else { "" }.to_owned(),
             "ciphers_used" => tls.map(|tls| tls.cipher).unwrap_or_default().to_owned(),
@@ -113,6 +119,21 @@ impl<'a> Variables<'a> {
             _ => return None,
         })
     }
+}
+
+/// The client's address; one that came in through a dual-stack socket is shown as the IPv4 address it is.
+pub(crate) fn client_ip(connection: &ConnectionInfo) -> IpAddr {
+    connection.client_ip().to_canonical()
+}
+
+/// What a client sent as `X-Forwarded-For`, all lines of it, ready for our own entry to be appended.
+pub(crate) fn forwarded_for(fields: &Fields) -> String {
+    let mut list = String::new();
+    for line in fields.get_all(b"x-forwarded-for").filter_map(|line| std::str::from_utf8(line).ok()) {
+        list.push_str(line);
+        list.push_str(", ");
+    }
+    list
 }
 
 /// Decoded and normalised, without the query.

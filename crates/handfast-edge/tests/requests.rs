@@ -83,7 +83,7 @@ fn path_maps_take_the_first_match_and_override_the_path() {
     });
     let address = edge.addresses[0];
     assert!(get(address, "a.test", "/images/cat.png?s=1").text().starts_with("GET /static/cat.png?s=1 "));
-    assert!(get(address, "a.test", "/x/../images/cat.png").text().starts_with("GET /static/"));
+    assert!(get(address, "a.test", "/x/../images/cat.png").text().starts_with("GET /static/cat.png "));
     assert!(get(address, "a.test", "/images").text().starts_with("GET /images "));
     assert!(get(address, "a.test", "/a%2fb").text().starts_with("GET /a%2fb "));
     assert_eq!((echoes[0].seen(), echoes[1].seen()), (2, 2));
@@ -280,4 +280,78 @@ fn affinity_keeps_a_client_on_its_server() {
     assert_eq!(answer.field("set-cookie"), None);
     assert!(answer.text().contains("Cookie: own=1\n"), "{}", answer.text());
     assert_eq!(echoes[0].seen(), 2);
+}
+
+/// A document whose only rule goes through a path map with one rewrite set on its default.
+fn with_set(backends: &[SocketAddr], rules: Value) -> Value {
+    let mut body = document(backends);
+    push(&mut body, "rewriteRuleSets", "set", json!({ "rewriteRules": rules }));
+    push(
+        &mut body,
+        "urlPathMaps",
+        "map",
+        json!({
+            "defaultBackendAddressPool": child("backendAddressPools", "pool"),
+            "defaultBackendHttpSettings": child("backendHttpSettingsCollection", "settings"),
+            "defaultRewriteRuleSet": child("rewriteRuleSets", "set") }),
+    );
+    let rule = &mut body["properties"]["requestRoutingRules"][0]["properties"];
+    rule["ruleType"] = "PathBasedRouting".into();
+    rule["urlPathMap"] = child("urlPathMaps", "map");
+    body
+}
+
+#[test]
+fn what_a_rewrite_wrote_is_not_written_over_by_the_edge() {
+    let (edge, _) = Running::start(1, |_, backends| {
+        let mut body = with_set(
+            backends,
+            json!([ { "name": "r", "conditions": [], "actionSet": { "requestHeaderConfigurations": [
+                { "headerName": "x-forwarded-for", "headerValue": "{var_add_x_forwarded_for_proxy}" },
+                { "headerName": "X-Original-Host", "headerValue": "" },
+                { "headerName": "Host", "headerValue": "{var_host}" },
+                { "headerName": "X-Port", "headerValue": "{var_server_port}" } ] } } ]),
+        );
+        body["properties"]["backendHttpSettingsCollection"][0]["properties"]["hostName"] =
+            "backend.test".into();
+        body
+    });
+    let mut client = RawClient::plain(edge.addresses[0]);
+    client.send(
+        "GET / HTTP/1.1\r\nHost: a.test\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-For: 192.0.2.2\r\n\r\n",
+    );
+    let text = client.response().text().to_lowercase();
+    assert!(text.contains("x-forwarded-for: 192.0.2.1, 192.0.2.2, 127.0.0.1\n"), "{text}");
+    assert!(text.contains("\nhost: a.test\n") && !text.contains("x-original-host"), "{text}");
+    assert!(text.contains("x-port: 80\n"), "the listener's port, not the mapped one: {text}");
+}
+
+#[test]
+fn a_rewrite_that_reroutes_for_ever_is_answered_500() {
+    let (edge, echoes) = Running::start(1, |_, backends| {
+        with_set(
+            backends,
+            json!([ { "name": "r", "conditions": [ { "variable": "var_uri_path", "pattern": "/loop" } ],
+                "actionSet": { "urlConfiguration": { "modifiedPath": "/x{var_uri_path}", "reroute": true } } } ]),
+        )
+    });
+    assert_eq!(get(edge.addresses[0], "a.test", "/loop").status(), 500);
+    assert_eq!(get(edge.addresses[0], "a.test", "/other").status(), 200);
+    assert_eq!(echoes[0].seen(), 1);
+}
+
+#[test]
+fn a_rewrite_of_set_cookie_does_not_lose_the_affinity() {
+    let (edge, _) = Running::start(1, |_, backends| {
+        let mut body = with_set(
+            backends,
+            json!([ { "name": "r", "conditions": [], "actionSet": { "responseHeaderConfigurations": [
+                { "headerName": "Set-Cookie", "headerValue": "own=1" } ] } } ]),
+        );
+        body["properties"]["backendHttpSettingsCollection"][0]["properties"]["cookieBasedAffinity"] =
+            "Enabled".into();
+        body
+    });
+    let head = get(edge.addresses[0], "a.test", "/").head;
+    assert!(head.contains("own=1") && head.contains("ApplicationGatewayAffinity="), "{head}");
 }

@@ -314,3 +314,121 @@ fn a_listener_that_no_longer_compiles_keeps_its_last_good_version() {
     };
     assert_eq!(identity(&kept), identity(&good));
 }
+
+#[test]
+fn counts_have_limits_that_a_tag_lifts() {
+    let many = |collection: &'static str, count: usize, entry: fn(usize) -> Value| {
+        move |body: &mut Value| {
+            for index in 0..count {
+                push(body, collection, &format!("n{index}"), entry(index));
+            }
+        }
+    };
+    let pool = |_: usize| json!({ "backendAddresses": [] });
+    let port = |index: usize| json!({ "port": 1000 + index });
+    let settings = |_: usize| json!({ "port": 80, "protocol": "Http" });
+    let redirect = |_: usize| json!({ "redirectType": "Found", "targetUrl": "https://a.test" });
+    type Fill = Box<dyn Fn(&mut Value)>;
+    let table: Vec<(&str, &str, Fill)> = vec![
+        ("frontendPorts", "FrontendPorts", Box::new(many("frontendPorts", 99, port))),
+        ("backendAddressPools", "BackendAddressPools", Box::new(many("backendAddressPools", 100, pool))),
+        (
+            "backendHttpSettingsCollection",
+            "BackendHttpSettings",
+            Box::new(many("backendHttpSettingsCollection", 100, settings)),
+        ),
+        (
+            "redirectConfigurations",
+            "RedirectConfigurations",
+            Box::new(many("redirectConfigurations", 101, redirect)),
+        ),
+        (
+            "backendAddressPools[0].properties.backendAddresses",
+            "BackendAddressPoolTargets",
+            Box::new(|body| {
+                let targets: Vec<Value> =
+                    (0..1201).map(|i| json!({ "fqdn": format!("h{i}.test") })).collect();
+                properties(body)["backendAddressPools"][0]["properties"]["backendAddresses"] = targets.into();
+            }),
+        ),
+        (
+            "rewriteRuleSets[0].properties.rewriteRules",
+            "RewriteConfigurations",
+            Box::new(|body| {
+                let headers: Vec<Value> =
+                    (0..41).map(|i| json!({ "headerName": format!("X-{i}"), "headerValue": "v" })).collect();
+                let rule = json!({ "name": "r", "actionSet": { "requestHeaderConfigurations": headers } });
+                push(body, "rewriteRuleSets", "set", json!({ "rewriteRules": [rule] }));
+            }),
+        ),
+    ];
+    for (place, what, fill) in table {
+        let expected = format!("error ApplicationGateway{what}LimitExceeded {place}");
+        expect(|_, body| fill(body), &expected);
+        let lifted = check(|_, body| {
+            fill(body);
+            body["tags"] = json!({ "handfast:limits": "off" });
+        });
+        assert!(lifted.found.is_empty(), "{what}: {:?}", lifted.found);
+    }
+}
+
+#[test]
+fn what_has_no_effect_is_told_and_what_cannot_be_read_is_named() {
+    let listener = |field: &'static str| {
+        move |_: &TestPki, body: &mut Value| {
+            properties(body)["httpListeners"][0]["properties"].as_object_mut().expect("object").remove(field);
+        }
+    };
+    for field in ["protocol", "frontendPort", "frontendIPConfiguration"] {
+        expect(listener(field), &format!("error MissingProperty httpListeners[0].properties.{field}"));
+    }
+    let settings = |field: &'static str, value: Value| {
+        move |_: &TestPki, body: &mut Value| {
+            properties(body)["backendHttpSettingsCollection"][0]["properties"][field] = value
+        }
+    };
+    let place = "backendHttpSettingsCollection[0].properties";
+    expect(
+        settings("connectionDraining", json!({ "enabled": true, "drainTimeoutInSec": 60 })),
+        &format!("warning ConnectionDrainingWithoutTimeout {place}.connectionDraining"),
+    );
+    expect(settings("path", "/a b\r\nX: y".into()), &format!("error InvalidProperty {place}.path"));
+    expect(settings("hostName", "a.test\r\n".into()), &format!("error InvalidProperty {place}.hostName"));
+    let tag = |name: &'static str, value: &'static str| {
+        move |_: &TestPki, body: &mut Value| body["tags"] = json!({ name: value })
+    };
+    expect(tag("handfast:limit", "off"), "warning UnknownTag tags.handfast:limit");
+    let lb = "handfast:backendHttpSettings:settings:lb";
+    expect(tag(lb, "fastest"), &format!("error InvalidTagValue tags.{lb}"));
+    let lb = "handfast:backendHttpSettings:other:lb";
+    expect(tag(lb, "random"), &format!("warning TagWithoutEffect tags.{lb}"));
+    expect(
+        |_, body| {
+            let mut listener = properties(body)["httpListeners"][0]["properties"].clone();
+            listener["hostName"] = "a.shop.test".into();
+            properties(body)["httpListeners"][0]["properties"]["hostNames"] = json!(["*.shop.test"]);
+            push(body, "httpListeners", "specific", listener);
+            let mut rule = properties(body)["requestRoutingRules"][0]["properties"].clone();
+            rule["priority"] = 20.into();
+            rule["httpListener"] = child("httpListeners", "specific");
+            push(body, "requestRoutingRules", "specific", rule);
+        },
+        "warning ListenerShadowed httpListeners[1]",
+    );
+}
+
+#[test]
+fn a_broken_root_never_falls_back_to_the_roots_of_the_system() {
+    let checked = check(|_, body| {
+        push(body, "trustedRootCertificates", "own", json!({ "data": "rubbish" }));
+        let settings = &mut properties(body)["backendHttpSettingsCollection"][0]["properties"];
+        settings["protocol"] = "Https".into();
+        settings["trustedRootCertificates"] = json!([child("trustedRootCertificates", "own")]);
+    });
+    assert!(
+        checked.found.iter().any(|found| found.starts_with("warning ListenerWithoutRule")),
+        "the rule does not serve: {:?}",
+        checked.found
+    );
+}

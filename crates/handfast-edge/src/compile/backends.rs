@@ -4,6 +4,7 @@ use super::Task;
 use super::children::Children;
 use crate::affinity::Affinity;
 use crate::plan::{Backend, BackendHost, HttpSettings, Member, ProbeSettings};
+use handfast_core::message::is_token;
 use handfast_model::{ResourceId, View};
 use handfast_net::balance::{Algorithm, Pool, Server};
 use handfast_net::tls::{ClientTls, ClientTlsSpec, TrustSet};
@@ -39,7 +40,10 @@ impl<'a> Backends<'a> {
         let mut pools = BTreeMap::new();
         for view in properties.array("backendAddressPools") {
             let Some(name) = view.str("name") else { continue };
-            pools.insert(name.to_lowercase(), (name.to_owned(), members(&view, &network)));
+            // A pool with a wrong address is none: rules that use it keep their last good version.
+            if let Some(members) = members(&view, &network) {
+                pools.insert(name.to_lowercase(), (name.to_owned(), members));
+            }
         }
         Self { task, pools, settings, made: RefCell::default() }
     }
@@ -66,8 +70,8 @@ impl<'a> Backends<'a> {
         });
         let tag = format!("handfast:backendHttpSettings:{}:lb", http.name);
         let algorithm = match self.task.resource.tag(&tag) {
-            Some("least-request") => Algorithm::LeastRequest,
-            Some("random") => Algorithm::Random,
+            Some(word) if word.eq_ignore_ascii_case("least-request") => Algorithm::LeastRequest,
+            Some(word) if word.eq_ignore_ascii_case("random") => Algorithm::Random,
             _ => Algorithm::RoundRobin,
         };
         let made = Arc::new(Backend {
@@ -146,24 +150,53 @@ fn subnet_prefix(task: &Task<'_>, subnet: &ResourceId) -> Option<ipnet::IpNet> {
     })
 }
 
-fn members(pool: &View<'_>, network: &Network) -> Vec<Member> {
-    let mut members = Vec::new();
+fn members(pool: &View<'_>, network: &Network) -> Option<Vec<Member>> {
+    let (mut members, mut broken) = (Vec::new(), false);
     for address in pool.field("properties").array("backendAddresses") {
         let literal = address.str("ipAddress");
         let Some(host) = literal.or_else(|| address.str("fqdn")) else {
             address.error("MissingProperty", "a backend address needs \"ipAddress\" or \"fqdn\"");
+            broken = true;
             continue;
         };
+        if literal.is_none() && !is_host(host) {
+            address.any("fqdn").error("InvalidProperty", format!("\"{host}\" is no host name"));
+            broken = true;
+            continue;
+        }
         let ip = host.parse::<IpAddr>().ok();
         if literal.is_some() && ip.is_none() {
             address
                 .any("ipAddress")
                 .error("InvalidProperty", format!("\"{host}\" is no IP address; use \"fqdn\" for names"));
+            broken = true;
             continue;
         }
         members.push(Member { host: host.to_owned(), address: ip.map(|ip| network.address(ip)) });
     }
-    members
+    (!broken).then_some(members)
+}
+
+/// Something that can stand in `Host`: a name or an address.
+fn is_host(host: &str) -> bool {
+    let known = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
+    (1..=253).contains(&host.len()) && host.bytes().all(known)
+}
+
+/// A host in a field, reported when it is none. `Err` is one that cannot be used.
+fn host_field<'v>(view: &View<'v>, field: &str) -> Result<Option<&'v str>, ()> {
+    match view.str(field).filter(|host| !host.is_empty()) {
+        Some(host) if !is_host(host) => {
+            view.any(field).error("InvalidProperty", format!("\"{host}\" is no host name"));
+            Err(())
+        }
+        host => Ok(host),
+    }
+}
+
+/// A path in a field: it stands in a request line as it is.
+fn is_path(path: &str) -> bool {
+    path.starts_with('/') && path.bytes().all(|b| (0x21..=0x7e).contains(&b) && b != b'#')
 }
 
 /// Trusted root certificates by lower-case name.
@@ -199,16 +232,19 @@ fn probes(properties: &View<'_>) -> BTreeMap<String, (ProbeSettings, bool, bool,
         let Some(name) = view.str("name") else { continue };
         let inner = view.field("properties");
         let path = inner.str("path").unwrap_or("/");
-        if !path.starts_with('/') {
-            inner
-                .any("path")
-                .error("InvalidProperty", format!("probe path \"{path}\" must begin with \"/\""));
+        if !is_path(path) {
+            inner.any("path").error(
+                "InvalidProperty",
+                format!("probe path \"{path}\" must begin with \"/\" and have no spaces"),
+            );
+            continue;
         }
+        let Ok(host) = host_field(&inner, "host") else { continue };
         let https = inner.one_of("protocol", &[("Http", false), ("Https", true)]).unwrap_or(false);
         let matcher = inner.field("match");
         let statuses = statuses(&matcher);
         let settings = ProbeSettings {
-            host: inner.str("host").filter(|host| !host.is_empty()).map(str::to_owned),
+            host: host.map(str::to_owned),
             path: path.to_owned(),
             port: inner.integer_in("port", 1..=65535).unwrap_or(0),
             interval_s: inner.integer_in("interval", 1..=86400).unwrap_or(30),
@@ -252,13 +288,15 @@ struct SettingsReader<'a> {
 impl SettingsReader<'_> {
     fn read(&self, name: &str, view: &View<'_>) -> Option<(HttpSettings, Option<String>, ProbeSettings)> {
         let inner = view.field("properties");
+        inner.required("protocol")?;
         let https = inner.one_of("protocol", &[("Http", false), ("Https", true)])?;
         let port: u16 = inner.integer_in("port", 1..=65535).or_else(|| {
             inner.required("port");
             None
         })?;
         let pick = inner.bool_or("pickHostNameFromBackendAddress", false);
-        let host_name = inner.str("hostName").filter(|host| !host.is_empty());
+        let host_name = host_field(&inner, "hostName").ok()?;
+        let server_name = host_field(&inner, "sniName").ok()?;
         if pick && host_name.is_some() {
             inner.any("hostName").error(
                 "ApplicationGatewayHostNameAndPickHostNameFromBackendAddressSpecified",
@@ -266,11 +304,10 @@ impl SettingsReader<'_> {
             );
             return None;
         }
-        if inner.bool_or("dedicatedBackendConnection", false) {
-            inner.any("dedicatedBackendConnection").error(
-                "PropertyNotSupported",
-                "\"dedicatedBackendConnection\" is refused: it is not available yet",
-            );
+        let path = inner.str("path").filter(|path| !path.is_empty());
+        if path.is_some_and(|path| !is_path(&format!("/{path}")) || path.contains('?')) {
+            inner.any("path").error("InvalidProperty", "\"path\" has characters that a path cannot have");
+            return None;
         }
         let host = match (host_name, pick) {
             (Some(host), _) => BackendHost::Fixed(host.to_owned()),
@@ -287,8 +324,8 @@ impl SettingsReader<'_> {
             tls,
             http2,
             host,
-            server_name: inner.str("sniName").map(str::to_owned),
-            path: inner.str("path").filter(|path| !path.is_empty()).map(str::to_owned),
+            server_name: server_name.map(str::to_owned),
+            path: path.map(|path| format!("/{}", path.trim_start_matches('/'))),
             timeouts: UpstreamTimeouts {
                 connect: Duration::from_secs(5),
                 response: timeout,
@@ -300,7 +337,13 @@ impl SettingsReader<'_> {
             inner.one_of("cookieBasedAffinity", &[("Enabled", true), ("Disabled", false)]) == Some(true);
         let cookie = cookie
             .then(|| inner.str("affinityCookieName").unwrap_or("ApplicationGatewayAffinity").to_owned());
-        let probe = self.probe(&inner, &settings, https);
+        if cookie.as_ref().is_some_and(|cookie| !is_token(cookie.as_bytes())) {
+            inner
+                .any("affinityCookieName")
+                .error("InvalidProperty", "\"affinityCookieName\" is no cookie name");
+            return None;
+        }
+        let probe = self.probe(&inner, &settings, https)?;
         Some((settings, cookie, probe))
     }
 
@@ -308,14 +351,13 @@ impl SettingsReader<'_> {
         let mut anchors = Vec::new();
         let mut pins = Vec::new();
         let named = |collection: &str| self.children.references(inner, collection, collection);
-        for root in named("trustedRootCertificates") {
-            anchors.extend(
-                self.roots.get(&format!("trustedRootCertificates/{root}")).into_iter().flatten().cloned(),
-            );
+        // A root that cannot be read breaks the settings: without it the system's roots would be trusted.
+        for root in named("trustedRootCertificates")? {
+            anchors.extend(self.roots.get(&format!("trustedRootCertificates/{root}"))?.iter().cloned());
         }
-        for pin in named("authenticationCertificates") {
-            let certificates = self.roots.get(&format!("authenticationCertificates/{pin}"));
-            pins.extend(certificates.into_iter().flatten().map(|certificate| *certificate.sha256()));
+        for pin in named("authenticationCertificates")? {
+            let certificates = self.roots.get(&format!("authenticationCertificates/{pin}"))?;
+            pins.extend(certificates.iter().map(|certificate| *certificate.sha256()));
         }
         let trust = match anchors.is_empty() && pins.is_empty() {
             true => self.task.environment.default_trust.clone(),
@@ -325,7 +367,7 @@ impl SettingsReader<'_> {
             trust,
             check_chain: inner.bool_or("validateCertChainAndExpiry", true),
             check_name: inner.bool_or("validateSNI", true),
-            credential: self.client_certificate(name, inner),
+            credential: self.client_certificate(name, inner)?,
             http2,
         };
         for (checked, field) in
@@ -348,11 +390,12 @@ impl SettingsReader<'_> {
     }
 
     /// The edge's own certificate towards this backend: a tag that names an sslCertificates entry or a vault secret.
-    fn client_certificate(&self, name: &str, inner: &View<'_>) -> Option<Arc<Credential>> {
+    /// `None` when it is named and cannot be used.
+    fn client_certificate(&self, name: &str, inner: &View<'_>) -> Option<Option<Arc<Credential>>> {
         let tag = format!("handfast:backendHttpSettings:{name}:clientCertificate");
-        let value = self.task.resource.tag(&tag)?;
+        let Some(value) = self.task.resource.tag(&tag) else { return Some(None) };
         match super::listeners::named_credential(self.task, value) {
-            Ok(credential) => Some(credential),
+            Ok(credential) => Some(Some(credential)),
             Err(reason) => {
                 inner.error("ClientCertificateUnusable", format!("tag \"{tag}\": {reason}"));
                 None
@@ -360,10 +403,10 @@ impl SettingsReader<'_> {
         }
     }
 
-    fn probe(&self, inner: &View<'_>, settings: &HttpSettings, https: bool) -> ProbeSettings {
-        let named = self.children.reference(inner, "probe", "probes");
-        let Some((probe, probe_https, pick, path)) = named.and_then(|name| self.probes.get(&name)) else {
-            return ProbeSettings {
+    /// The probe of the settings, or the default one; `None` when the one they name is broken.
+    fn probe(&self, inner: &View<'_>, settings: &HttpSettings, https: bool) -> Option<ProbeSettings> {
+        if !inner.has("probe") {
+            return Some(ProbeSettings {
                 host: None,
                 path: "/".to_owned(),
                 port: settings.port,
@@ -373,8 +416,10 @@ impl SettingsReader<'_> {
                 eligible_min: 0,
                 statuses: vec![(200, 399)],
                 body: None,
-            };
-        };
+            });
+        }
+        let named = self.children.reference(inner, "probe", "probes")?;
+        let (probe, probe_https, pick, path) = self.probes.get(&named)?;
         if *probe_https != https {
             inner.any("probe").error(
                 "ApplicationGatewayProbeProtocolMustMatchBackendHttpSettingsProtocol",
@@ -388,6 +433,6 @@ impl SettingsReader<'_> {
         if probe.port == 0 {
             probe.port = settings.port;
         }
-        probe
+        Some(probe)
     }
 }

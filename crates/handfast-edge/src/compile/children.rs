@@ -58,9 +58,20 @@ impl<'a> Children<'a> {
         self.check(&id, &view.any(field), collection)
     }
 
-    /// The same for a list of references.
-    pub(super) fn references(&self, view: &View<'_>, field: &str, collection: &str) -> Vec<String> {
-        view.array(field).iter().filter_map(|item| self.check(&item.id("id")?, item, collection)).collect()
+    /// The same for a reference that must be there.
+    pub(super) fn required(&self, view: &View<'_>, field: &str, collection: &str) -> Option<String> {
+        let id = view.require_id_ref(field)?;
+        self.check(&id, &view.any(field), collection)
+    }
+
+    /// The same for a list of references: all of them, or nothing when one leads nowhere.
+    pub(super) fn references(&self, view: &View<'_>, field: &str, collection: &str) -> Option<Vec<String>> {
+        let items = view.array(field);
+        let found: Vec<String> = items
+            .iter()
+            .filter_map(|item| self.check(&item.required("id").and(item.id("id"))?, item, collection))
+            .collect();
+        (found.len() == items.len()).then_some(found)
     }
 
     fn check(&self, id: &ResourceId, place: &View<'_>, collection: &str) -> Option<String> {

@@ -16,7 +16,7 @@ use handfast_pki::edge::{ClientProfile, TrustedClientBundle};
 use handfast_pki::{Credential, pfx};
 use handfast_route::HostPattern;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -38,13 +38,15 @@ impl Listeners {
         properties: &View<'_>,
         children: &Children<'_>,
         rules: Vec<RuleOf>,
+        broken: BTreeSet<String>,
     ) -> Self {
         let frontends = frontends(task, properties);
         let ports = ports(properties);
         let certificates = certificates(task, properties);
         let policy = SslPolicy::read(&properties.field("sslPolicy"))
-            .unwrap_or_else(|| SslPolicy::default_for(&task.resource.api_version));
-        let profiles = profiles(properties, children, &policy);
+            .map(|read| read.unwrap_or_else(|| SslPolicy::default_for(&task.resource.api_version)))
+            .ok();
+        let profiles = profiles(properties, children, policy.as_ref());
         let mut rules: BTreeMap<String, Rule> =
             rules.into_iter().map(|rule| (rule.listener, rule.rule)).collect();
         let mut compiled = Vec::new();
@@ -52,14 +54,16 @@ impl Listeners {
             children,
             certificates: &certificates,
             profiles: &profiles,
-            policy: &policy,
+            policy: policy.as_ref(),
             ports: &ports,
         };
         for view in properties.array("httpListeners") {
             let Some(name) = view.str("name") else { continue };
             let key = name.to_lowercase();
             let last_good = task.previous.and_then(|previous| previous.listeners.get(&key));
-            let rule = rules.remove(&key).map(Arc::new).or_else(|| last_good?.listener.rule.clone());
+            // A rule that was taken out of the document is gone; one that broke keeps its last good version.
+            let kept = || last_good.filter(|_| broken.contains(&key))?.listener.rule.clone();
+            let rule = rules.remove(&key).map(Arc::new).or_else(kept);
             match reader.read(name, &view, rule) {
                 Some(made) => compiled.push(Arc::new(CompiledListener { key, ..made })),
                 None => compiled.extend(last_good.cloned()),
@@ -67,6 +71,7 @@ impl Listeners {
         }
         compiled.sort_by_key(|listener| listener.priority);
         refuse_collisions(&mut compiled, properties);
+        warn_about_shadows(&compiled, properties);
         Self { compiled, frontends, http2: properties.bool_or("enableHttp2", false) }
     }
 
@@ -210,6 +215,30 @@ fn refuse_collisions(compiled: &mut Vec<Arc<CompiledListener>>, properties: &Vie
     *compiled = kept;
 }
 
+/// A wildcard with a lower priority number takes the requests of a specific name behind it, as in Azure.
+fn warn_about_shadows(compiled: &[Arc<CompiledListener>], properties: &View<'_>) {
+    for (index, made) in compiled.iter().enumerate() {
+        let before = compiled
+            .iter()
+            .take(index)
+            .filter(|other| other.frontend == made.frontend && other.listener.port == made.listener.port);
+        for other in before {
+            let hidden =
+                |host: &&HostPattern| !host.is_wildcard() && other.listener.matches(&host.to_string());
+            let Some(host) = made.listener.hosts.iter().find(hidden) else { continue };
+            if let Some(view) = named(properties, "httpListeners", &made.key) {
+                view.warning(
+                    "ListenerShadowed",
+                    format!(
+                        "requests for \"{host}\" go to listener \"{}\", whose rule has a lower priority number ({} before {})",
+                        other.listener.name, other.priority, made.priority
+                    ),
+                );
+            }
+        }
+    }
+}
+
 fn frontends(task: &Task<'_>, properties: &View<'_>) -> BTreeMap<String, FrontendAddress> {
     let mut frontends = BTreeMap::new();
     let effective = task.resource.effective();
@@ -336,7 +365,18 @@ fn read_certificate(task: &Task<'_>, inner: &View<'_>) -> Result<Arc<Credential>
     read_pfx(&bytes, password.as_deref().unwrap_or_default())
 }
 
+/// Largest PFX (edge specification §1.19).
+const PFX_BYTES_MAX: usize = 16 << 10;
+/// Largest bundle of client CAs.
+const BUNDLE_BYTES_MAX: usize = 25 << 10;
+
 fn read_pfx(bytes: &[u8], password: &str) -> Result<Arc<Credential>, (&'static str, String)> {
+    if bytes.len() > PFX_BYTES_MAX {
+        return Err((
+            "ApplicationGatewaySslCertificateDataLimitExceeded",
+            format!("the PFX has {} bytes; {PFX_BYTES_MAX} are accepted", bytes.len()),
+        ));
+    }
     let credential = Credential::from_pfx(bytes, password).map_err(|error| {
         let code = match error {
             pfx::PfxError::WrongPassword => "ApplicationGatewaySslCertificateInvalidPassword",
@@ -372,15 +412,16 @@ fn from_vault(secret: &Secret<Vec<u8>>) -> Result<Arc<Credential>, (&'static str
 fn profiles(
     properties: &View<'_>,
     children: &Children<'_>,
-    gateway: &SslPolicy,
+    gateway: Option<&SslPolicy>,
 ) -> BTreeMap<String, Profile> {
     let bundles = bundles(properties);
     let mut profiles = BTreeMap::new();
     for view in properties.array("sslProfiles") {
         let Some(name) = view.str("name") else { continue };
         let inner = view.field("properties");
-        let policy = SslPolicy::read(&inner.field("sslPolicy"));
-        if policy.as_ref().is_some_and(|policy| policy.modern != gateway.modern) {
+        let Ok(policy) = SslPolicy::read(&inner.field("sslPolicy")) else { continue };
+        let mixed = |policy: &SslPolicy| gateway.is_some_and(|gateway| policy.modern != gateway.modern);
+        if policy.as_ref().is_some_and(mixed) {
             inner.any("sslPolicy").error(
                 "ApplicationGatewaySslPolicyMixed",
                 "the gateway's policy and this profile's must both be 2022 or CustomV2, or both older",
@@ -388,6 +429,7 @@ fn profiles(
             continue;
         }
         let named = children.references(&inner, "trustedClientCertificates", "trustedClientCertificates");
+        let Some(named) = named else { continue };
         let chosen: Option<Vec<TrustedClientBundle>> =
             named.iter().map(|name| bundles.get(name).cloned()).collect();
         let Some(chosen) = chosen else { continue };
@@ -448,7 +490,15 @@ fn bundles(properties: &View<'_>) -> BTreeMap<String, TrustedClientBundle> {
     for view in properties.array("trustedClientCertificates") {
         let Some(name) = view.str("name") else { continue };
         let inner = view.field("properties");
-        match TrustedClientBundle::parse(inner.str("data").unwrap_or_default()) {
+        let data = inner.str("data").unwrap_or_default();
+        if data.len() / 4 * 3 > BUNDLE_BYTES_MAX {
+            inner.any("data").error(
+                "ApplicationGatewayTrustedClientCertificateDataLimitExceeded",
+                format!("\"{name}\" is too long; {BUNDLE_BYTES_MAX} bytes are accepted"),
+            );
+            continue;
+        }
+        match TrustedClientBundle::parse(data) {
             Ok(bundle) => {
                 bundles.insert(name.to_lowercase(), bundle);
             }
@@ -462,7 +512,8 @@ struct Reader<'a> {
     children: &'a Children<'a>,
     certificates: &'a BTreeMap<String, Arc<Credential>>,
     profiles: &'a BTreeMap<String, Profile>,
-    policy: &'a SslPolicy,
+    /// The gateway's; absent when it is unusable.
+    policy: Option<&'a SslPolicy>,
     ports: &'a BTreeMap<String, u16>,
 }
 
@@ -470,18 +521,17 @@ impl Reader<'_> {
     fn read(&self, name: &str, view: &View<'_>, rule: Option<Arc<Rule>>) -> Option<CompiledListener> {
         let inner = view.field("properties");
         let frontend =
-            self.children.reference(&inner, "frontendIPConfiguration", "frontendIPConfigurations")?;
-        let port = *self.ports.get(&self.children.reference(&inner, "frontendPort", "frontendPorts")?)?;
+            self.children.required(&inner, "frontendIPConfiguration", "frontendIPConfigurations")?;
+        let port = *self.ports.get(&self.children.required(&inner, "frontendPort", "frontendPorts")?)?;
+        inner.required("protocol")?;
         let https = inner.one_of("protocol", &[("Http", false), ("Https", true)])?;
         let hosts = hosts(&inner)?;
-        for refused in ["firewallPolicy", "customErrorConfigurations"] {
-            let found = inner.any(refused);
-            if found.value().as_array().map_or(found.exists(), |items| !items.is_empty()) {
-                found.error(
-                    "PropertyNotSupported",
-                    format!("\"{refused}\" of listener \"{name}\" is refused: it is not available yet"),
-                );
-            }
+        if !https && inner.has("sslProfile") {
+            inner.any("sslProfile").error(
+                "InvalidProperty",
+                format!("listener \"{name}\" has protocol Http, and \"sslProfile\" would have no effect"),
+            );
+            return None;
         }
         let (tls, client_auth) = if https { self.tls(name, &inner)? } else { (None, None) };
         if rule.is_none() {
@@ -518,8 +568,7 @@ impl Reader<'_> {
         });
         // A certificate that was reported has no entry: the listener keeps its last good version.
         let credential = self.certificates.get(&certificate)?.clone();
-        let policy =
-            profile.and_then(|profile| profile.policy.clone()).unwrap_or_else(|| self.policy.clone());
+        let policy = profile.and_then(|profile| profile.policy.as_ref()).or(self.policy)?.clone();
         Some((Some(HostParts { credential, policy, auth }), rule))
     }
 }

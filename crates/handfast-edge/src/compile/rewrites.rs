@@ -11,6 +11,10 @@ use std::sync::Arc;
 /// Size of a compiled pattern, bytes: a bound on what a document can make us allocate.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
 
+/// Headers that belong to the connection or frame the message: a rewrite of them would desynchronise hops.
+const NOT_REWRITTEN: &[&str] =
+    &["Connection", "Upgrade", "Content-Length", "Transfer-Encoding", "TE", "Trailer"];
+
 pub(super) struct Rewrites {
     /// By lower-case name.
     pub(super) sets: BTreeMap<String, Arc<RewriteSet>>,
@@ -22,12 +26,18 @@ pub(super) fn compile(properties: &View<'_>) -> Rewrites {
     let mut rewrites = Rewrites { sets: BTreeMap::new(), certificate_headers: Vec::new() };
     for set in properties.array("rewriteRuleSets") {
         let Some(name) = set.str("name") else { continue };
+        let mut broken = false;
         let mut rules: Vec<(i64, RewriteRule)> = Vec::new();
         for rule in set.field("properties").array("rewriteRules") {
             let sequence = rule.integer("ruleSequence").unwrap_or(100);
-            if let Some(rule) = compile_rule(&rule, &mut rewrites.certificate_headers) {
-                rules.push((sequence, rule));
+            match compile_rule(&rule, &mut rewrites.certificate_headers) {
+                Some(rule) => rules.push((sequence, rule)),
+                None => broken = true,
             }
+        }
+        // Half of a set may be the half that opens a door: rules that use it keep their last good version.
+        if broken {
+            continue;
         }
         rules.sort_by_key(|(sequence, _)| *sequence);
         let rules = rules.into_iter().map(|(_, rule)| rule).collect();
@@ -37,20 +47,27 @@ pub(super) fn compile(properties: &View<'_>) -> Rewrites {
 }
 
 fn compile_rule(rule: &View<'_>, certificate_headers: &mut Vec<String>) -> Option<RewriteRule> {
-    let conditions = rule.array("conditions");
-    let compiled: Vec<Condition> = conditions.iter().filter_map(condition).collect();
-    if compiled.len() != conditions.len() {
-        return None;
-    }
     let actions = rule.field("actionSet");
-    let request_headers = headers(&actions, "requestHeaderConfigurations");
-    let response_headers = headers(&actions, "responseHeaderConfigurations");
+    let request_headers = headers(&actions, "requestHeaderConfigurations")?;
+    let response_headers = headers(&actions, "responseHeaderConfigurations")?;
     for action in &request_headers {
         let of_certificate = |(_, source): (&str, &Source)| matches!(source, Source::Variable(name) if name.starts_with("client_certificate"));
         let known = certificate_headers.iter().any(|name| name.eq_ignore_ascii_case(&action.name));
         if action.value.sources().any(of_certificate) && !known {
             certificate_headers.push(action.name.clone());
         }
+    }
+    let conditions = rule.array("conditions");
+    let compiled: Vec<Condition> = conditions.iter().filter_map(condition).collect();
+    if compiled.len() != conditions.len() {
+        return None;
+    }
+    let of_response = compiled.iter().any(|condition| condition.source.is_of_response());
+    if of_response && (!request_headers.is_empty() || actions.has("urlConfiguration")) {
+        actions.warning(
+            "RequestActionsWithoutEffect",
+            "actions on the request have no effect in a rule with a condition on the response",
+        );
     }
     let url = actions.field("urlConfiguration");
     let template = |field: &str| url.str(field).map(|text| checked_template(&url.any(field), text));
@@ -111,19 +128,21 @@ fn pattern(view: &View<'_>) -> Option<Regex> {
     }
 }
 
-fn headers(actions: &View<'_>, field: &str) -> Vec<HeaderAction> {
-    actions.array(field).iter().filter_map(|view| header(view, field.starts_with("request"))).collect()
+/// All of them, or nothing when one is wrong.
+fn headers(actions: &View<'_>, field: &str) -> Option<Vec<HeaderAction>> {
+    let of_request = field.starts_with("request");
+    actions.array(field).iter().map(|view| header(view, of_request)).collect()
 }
 
 fn header(view: &View<'_>, of_request: bool) -> Option<HeaderAction> {
     let name = view.require_str("headerName")?;
     let value = view.str("headerValue").unwrap_or_default();
-    let forbidden = ["connection", "upgrade"].iter().any(|forbidden| name.eq_ignore_ascii_case(forbidden));
+    let forbidden = NOT_REWRITTEN.iter().any(|forbidden| name.eq_ignore_ascii_case(forbidden));
     let deletes_host = of_request && value.is_empty() && name.eq_ignore_ascii_case("host");
     if forbidden || deletes_host || !is_token(name.as_bytes()) {
         view.any("headerName").error(
             "ApplicationGatewayHeaderNotAllowedForRewrite",
-            format!("header \"{name}\" cannot be rewritten; any name but \"Connection\" and \"Upgrade\" is accepted, and \"Host\" cannot be deleted"),
+            format!("header \"{name}\" cannot be rewritten; any name but {} is accepted, and \"Host\" cannot be deleted", NOT_REWRITTEN.join(", ")),
         );
         return None;
     }

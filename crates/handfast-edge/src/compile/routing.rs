@@ -4,16 +4,16 @@ use super::Task;
 use super::backends::Backends;
 use super::children::Children;
 use crate::plan::{Action, PathMap, PathPattern, PathRule, Redirect, RedirectTarget, Route, Routing, Rule};
-use crate::rewrite::RewriteSet;
+use crate::rewrite::{RewriteRule, RewriteSet};
 use handfast_model::View;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 type Redirects = BTreeMap<String, Arc<Redirect>>;
 type Rewrites = BTreeMap<String, Arc<RewriteSet>>;
 
 /// Redirect configurations by lower-case name.
-pub(super) fn redirects(task: &Task<'_>, properties: &View<'_>, children: &Children<'_>) -> Redirects {
+pub(super) fn redirects(properties: &View<'_>, children: &Children<'_>) -> Redirects {
     let mut redirects = BTreeMap::new();
     for view in properties.array("redirectConfigurations") {
         let Some(name) = view.str("name") else { continue };
@@ -23,7 +23,7 @@ pub(super) fn redirects(task: &Task<'_>, properties: &View<'_>, children: &Child
             inner.required("redirectType");
             continue;
         };
-        let Some(target) = redirect_target(task, properties, &inner, children) else { continue };
+        let Some(target) = redirect_target(properties, &inner, children) else { continue };
         let redirect = Redirect {
             status,
             target,
@@ -36,7 +36,6 @@ pub(super) fn redirects(task: &Task<'_>, properties: &View<'_>, children: &Child
 }
 
 fn redirect_target(
-    _task: &Task<'_>,
     properties: &View<'_>,
     inner: &View<'_>,
     children: &Children<'_>,
@@ -48,6 +47,18 @@ fn redirect_target(
                 .any("targetUrl")
                 .error("InvalidProperty", format!("\"{url}\" is no absolute http or https URL"));
             return None;
+        }
+        if inner.has("targetListener") {
+            inner
+                .any("targetListener")
+                .error("InvalidProperty", "\"targetListener\" and \"targetUrl\" exclude each other");
+            return None;
+        }
+        if inner.bool_or("includePath", false) && !is_path_less(url) {
+            inner.any("includePath").warning(
+                "IncludePathWithoutEffect",
+                "\"includePath\" has no effect: \"targetUrl\" has a path of its own",
+            );
         }
         return Some(RedirectTarget::Url(url.to_owned()));
     }
@@ -73,6 +84,11 @@ fn redirect_target(
     Some(RedirectTarget::Listener { https, host: host.map(str::to_owned), port })
 }
 
+/// Whether a URL ends with its authority, so that a path can be appended.
+pub(crate) fn is_path_less(url: &str) -> bool {
+    url.splitn(4, '/').nth(3).is_none_or(str::is_empty) && !url.contains(['?', '#'])
+}
+
 /// The child of a collection with a lower-case name.
 pub(super) fn named<'v>(properties: &View<'v>, collection: &str, name: &str) -> Option<View<'v>> {
     properties
@@ -87,7 +103,7 @@ pub(super) struct RuleOf {
     pub(super) rule: Rule,
 }
 
-/// All rules that compile, in ascending priority.
+/// All rules that compile, in ascending priority, and the listeners of those that do not.
 pub(super) fn rules(
     task: &Task<'_>,
     properties: &View<'_>,
@@ -95,7 +111,8 @@ pub(super) fn rules(
     backends: &Backends<'_>,
     redirects: &Redirects,
     rewrites: &Rewrites,
-) -> Vec<RuleOf> {
+) -> (Vec<RuleOf>, BTreeSet<String>) {
+    let mut broken = BTreeSet::new();
     let reader = Reader { children, backends, redirects, rewrites };
     let mut rules: Vec<RuleOf> = Vec::new();
     let mut priorities: BTreeMap<u32, String> = BTreeMap::new();
@@ -134,12 +151,17 @@ pub(super) fn rules(
             );
             continue;
         }
-        if let Some(routing) = reader.routing(properties, &inner) {
-            rules.push(RuleOf { listener, rule: Rule { name: name.to_owned(), priority, routing } });
+        match reader.routing(properties, &inner) {
+            Some(routing) => {
+                rules.push(RuleOf { listener, rule: Rule { name: name.to_owned(), priority, routing } })
+            }
+            None => {
+                broken.insert(listener);
+            }
         }
     }
     rules.sort_by_key(|rule| rule.rule.priority);
-    rules
+    (rules, broken)
 }
 
 struct Reader<'a> {
@@ -151,15 +173,12 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn listener(&self, inner: &View<'_>) -> Option<String> {
-        if !inner.has("httpListener") {
-            inner.required("httpListener");
-            return None;
-        }
-        self.children.reference(inner, "httpListener", "httpListeners")
+        self.children.required(inner, "httpListener", "httpListeners")
     }
 
     fn routing(&self, properties: &View<'_>, inner: &View<'_>) -> Option<Routing> {
         let kinds = [("Basic", false), ("PathBasedRouting", true)];
+        inner.required("ruleType")?;
         let by_path = inner.one_of("ruleType", &kinds)?;
         if !by_path {
             let route = self.route(
@@ -177,11 +196,7 @@ impl Reader<'_> {
             }
             return Some(Routing::Basic(route));
         }
-        if !inner.has("urlPathMap") {
-            inner.required("urlPathMap");
-            return None;
-        }
-        let name = self.children.reference(inner, "urlPathMap", "urlPathMaps")?;
+        let name = self.children.required(inner, "urlPathMap", "urlPathMaps")?;
         self.path_map(&named(properties, "urlPathMaps", &name)?.field("properties")).map(Routing::Paths)
     }
 
@@ -195,19 +210,36 @@ impl Reader<'_> {
                 "defaultRewriteRuleSet",
             ],
         )?;
-        let mut rules = Vec::new();
-        for rule in map.array("pathRules") {
-            let inner = rule.field("properties");
-            let patterns: Vec<PathPattern> = inner.array("paths").iter().filter_map(pattern).collect();
-            let route = self.route(
-                &inner,
-                ["backendAddressPool", "backendHttpSettings", "redirectConfiguration", "rewriteRuleSet"],
+        let views = map.array("pathRules");
+        // One that cannot be read breaks the map: its requests would go to the default otherwise.
+        let rules: Vec<PathRule> = views.iter().filter_map(|rule| self.path_rule(rule)).collect();
+        if rules.len() != views.len() {
+            return None;
+        }
+        let routes = || rules.iter().map(|rule| &rule.route).chain([&default]);
+        if routes().filter_map(|route| route.rewrite.as_ref()).any(|set| always_reroutes(set)) {
+            map.error(
+                "ApplicationGatewayRerouteNotAllowedForBasicRule",
+                "a rewrite set in which every rule reroutes without a condition never ends",
             );
-            if let Some(route) = route {
-                rules.push(PathRule { patterns, route });
-            }
+            return None;
         }
         Some(PathMap { rules, default })
+    }
+
+    fn path_rule(&self, rule: &View<'_>) -> Option<PathRule> {
+        let inner = rule.field("properties");
+        let paths = inner.array("paths");
+        if paths.is_empty() {
+            inner.error("MissingProperty", "\"paths\" needs at least one path");
+            return None;
+        }
+        let patterns: Vec<PathPattern> = paths.iter().filter_map(pattern).collect();
+        let route = self.route(
+            &inner,
+            ["backendAddressPool", "backendHttpSettings", "redirectConfiguration", "rewriteRuleSet"],
+        )?;
+        (patterns.len() == paths.len()).then_some(PathRule { patterns, route })
     }
 
     /// A route from the fields (pool, settings, redirect, rewrite) of a rule, path rule or path map.
@@ -238,6 +270,12 @@ impl Reader<'_> {
     }
 }
 
+fn always_reroutes(set: &RewriteSet) -> bool {
+    let always =
+        |rule: &RewriteRule| rule.conditions.is_empty() && rule.url.as_ref().is_some_and(|url| url.reroute);
+    !set.rules.is_empty() && set.rules.iter().all(always)
+}
+
 /// A path of a path rule (edge specification §1.4).
 fn pattern(view: &View<'_>) -> Option<PathPattern> {
     let text = view.as_str()?;
@@ -249,5 +287,5 @@ fn pattern(view: &View<'_>) -> Option<PathPattern> {
         );
         return None;
     }
-    Some(PathPattern { text: stem.to_lowercase(), prefix: stem.len() != text.len() })
+    Some(PathPattern { text: stem.to_ascii_lowercase(), prefix: stem.len() != text.len() })
 }

@@ -4,6 +4,10 @@
 use handfast_model::View;
 use handfast_net::tls::{Suite, TlsVersions};
 
+/// A policy that cannot be used; what is wrong with it was reported.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unusable;
+
 /// What a policy comes to.
 #[derive(Clone, Debug)]
 pub(crate) struct SslPolicy {
@@ -42,27 +46,45 @@ impl SslPolicy {
         Self::predefined(api_version >= "2023-02-01")
     }
 
-    /// Reads a policy; `None` when there is none or it is unusable (then reported).
-    pub(super) fn read(view: &View<'_>) -> Option<Self> {
+    /// Reads a policy; `Ok(None)` when there is none.
+    pub(super) fn read(view: &View<'_>) -> Result<Option<Self>, Unusable> {
         if !view.exists() {
-            return None;
+            return Ok(None);
+        }
+        let versions = [("TLSv1_0", false), ("TLSv1_1", false), ("TLSv1_2", true), ("TLSv1_3", true)];
+        for disabled in view.array("disabledSslProtocols") {
+            let word = disabled.as_str().unwrap_or_default();
+            match versions.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)) {
+                Some((_, false)) => {}
+                _ => {
+                    disabled.error(
+                        "InvalidEnumValue",
+                        format!("\"{word}\" cannot be disabled; TLSv1_0 and TLSv1_1 are accepted and never negotiated, \"minProtocolVersion\" chooses among the others"),
+                    );
+                    return Err(Unusable);
+                }
+            }
         }
         let kinds = [("Predefined", 0), ("Custom", 1), ("CustomV2", 2)];
+        if view.has("policyType") && view.one_of("policyType", &kinds).is_none() {
+            return Err(Unusable);
+        }
         match view.one_of("policyType", &kinds) {
-            Some(0) | None => {
-                let names: Vec<(&str, bool)> = PREDEFINED.to_vec();
-                if !view.has("policyName") {
-                    return None;
-                }
-                view.one_of("policyName", &names).map(Self::predefined)
-            }
-            Some(kind) => Self::custom(view, kind == 2),
+            Some(0) | None if !view.has("policyName") => Ok(None),
+            Some(0) | None => view
+                .one_of("policyName", PREDEFINED)
+                .map(|tls13| Some(Self::predefined(tls13)))
+                .ok_or(Unusable),
+            Some(kind) => Self::custom(view, kind == 2).map(Some).ok_or(Unusable),
         }
     }
 
     fn custom(view: &View<'_>, v2: bool) -> Option<Self> {
         let versions = [("TLSv1_0", 0), ("TLSv1_1", 1), ("TLSv1_2", 2), ("TLSv1_3", 3)];
-        let minimum = view.one_of("minProtocolVersion", &versions).unwrap_or(2);
+        let minimum = match view.has("minProtocolVersion") {
+            true => view.one_of("minProtocolVersion", &versions)?,
+            false => 2,
+        };
         if minimum < 2 {
             view.any("minProtocolVersion")
                 .warning("LegacyTlsRefused", "TLS 1.0 and 1.1 are never negotiated; 1.2 is the lowest");

@@ -69,8 +69,8 @@ impl World {
         world
     }
 
-    /// Puts a resource.
-    pub(crate) fn put(&mut self, id: &str, body: Value) {
+    /// Puts a resource; what changed by it.
+    pub(crate) fn put(&mut self, id: &str, body: Value) -> ChangeSet {
         let settings = Settings::default();
         let counter = &mut self.counter;
         let mut random = |bytes: &mut [u8]| {
@@ -86,6 +86,17 @@ impl World {
         let applied = apply(&self.graph, command, &mut context).expect("it applies");
         self.graph = applied.graph;
         self.material.extend(&applied.secrets);
+        applied.changes
+    }
+
+    /// Compiles what a change touches.
+    pub(crate) fn compile_changes(
+        &self,
+        previous: &EdgePlan,
+        changes: &ChangeSet,
+        environment: &Environment,
+    ) -> (EdgePlan, Vec<Diagnostic>) {
+        compile(Some(previous), &self.graph, changes, &self.material, environment)
     }
 
     /// Compiles everything.

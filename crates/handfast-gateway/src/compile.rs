@@ -8,17 +8,19 @@ mod certificates;
 mod frontends;
 mod hosts;
 mod policies;
+mod touched;
 
 use crate::counters::Counters;
-use crate::plan::{ApiService, GatewayPlan};
+use crate::plan::{ApiService, GatewayPlan, Work};
 use crate::tls_clients::TlsClients;
 use handfast_core::{Clock, Diagnostic};
 use handfast_model::{ChangeSet, Graph, Material, Report, Resource, View, kind};
 use handfast_net::tls::TrustSet;
 use handfast_pki::Credential;
 use policies::Policies;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use touched::Touched;
 
 /// Gives a certificate of the instance's CA for a host name.
 pub type Issue = Arc<dyn Fn(&str) -> Option<Arc<Credential>> + Send + Sync>;
@@ -63,9 +65,12 @@ pub fn compile(
             env,
             previous: before.map(|before| &**before),
             counters: &plan.counters,
+            touched: Touched::of(changes, &resource.id),
+            work: Cell::new(plan.work),
             diagnostics: RefCell::default(),
         };
         let service = task.compile();
+        plan.work = task.work.get();
         diagnostics.extend(task.diagnostics.into_inner());
         plan.services.insert(key, Arc::new(service));
     }
@@ -82,6 +87,8 @@ struct Task<'a> {
     env: &'a Environment,
     previous: Option<&'a ApiService>,
     counters: &'a Arc<Counters>,
+    touched: Touched,
+    work: Cell<Work>,
     diagnostics: RefCell<Vec<Diagnostic>>,
 }
 
@@ -106,17 +113,20 @@ impl<'a> Task<'a> {
         let consumption = sku.is_some_and(|name| name.eq_ignore_ascii_case("Consumption"));
         let exposure = hosts::exposure(self, &properties);
         let (client_trust, backend_trust) = certificates::trust(self, &properties);
-        let credentials = certificates::credentials(self);
+        let certificates = certificates::certificates(self);
+        let credentials = certificates.credentials;
         let backends = backends::backends(self, &credentials);
         let previous_tls = self.previous.map(|previous| &*previous.tls);
         let tls = TlsClients::new(backend_trust, credentials.values(), &self.env.clock, previous_tls);
-        let mut policies = Policies::new(self, backends.keys());
+        let policies = Policies::new(self, backends.keys(), &certificates.thumbprints);
         let global = policies.global();
-        let (products, memberships) = access::products(self, &mut policies);
-        let apis = apis::apis(self, &mut policies, &memberships, global.usable);
+        let products = access::products(self, &policies);
+        let apis = apis::apis(self, &policies, &products, &global);
         let keys = access::keys(self, &products);
-        let (documents, values) = policies.finish();
-        let wants = documents.values().any(|document| document.wants_certificate);
+        let named_values = policies.values_id();
+        let shared = global.own.iter().chain(products.documents.values());
+        let wants = shared.into_iter().any(|document| document.wants_certificate)
+            || apis.entries.iter().any(|entry| entry.wants_certificate());
         let hosts = hosts::hosts(self, &properties, wants, client_trust.id());
         let demands_certificate = consumption && properties.bool_or("enableClientCertificate", false);
         self.take(report);
@@ -130,15 +140,16 @@ impl<'a> Task<'a> {
             router: apis.router,
             apis: apis.entries,
             apis_by_key: apis.by_key,
-            broken_apis: apis.broken,
-            products: products.into_iter().map(|product| product.compiled).collect(),
+            products,
             keys,
             backends,
             credentials,
+            credential_revisions: certificates.revisions,
+            thumbprints: certificates.thumbprints,
             tls: Arc::new(tls),
             client_trust,
-            documents,
-            named_values: values,
+            own_global: global.own,
+            named_values,
             global: global.plan,
             global_document: global.document,
             counters: self.counters.clone(),
@@ -148,6 +159,26 @@ impl<'a> Task<'a> {
     /// Takes over what a report found.
     fn take(&self, report: Report) {
         self.diagnostics.borrow_mut().extend(report.into_diagnostics());
+    }
+
+    /// Counts what is done anew.
+    fn count(&self, add: impl FnOnce(&mut Work)) {
+        let mut work = self.work.get();
+        add(&mut work);
+        self.work.set(work);
+    }
+
+    /// Runs a part of the compile and returns what it found beside its result; that is also reported.
+    fn watched<T>(&self, part: impl FnOnce() -> T) -> (T, Vec<Diagnostic>) {
+        let before = self.diagnostics.borrow().len();
+        let result = part();
+        let found = self.diagnostics.borrow().get(before..).unwrap_or_default().to_vec();
+        (result, found)
+    }
+
+    /// Reports again what was found when a part was compiled that is taken over now.
+    fn again(&self, found: &[Diagnostic]) {
+        self.diagnostics.borrow_mut().extend_from_slice(found);
     }
 
     /// The children of the service in a collection, each with a report that is taken over afterwards.

@@ -28,4 +28,4 @@ mod router;
 mod tls_clients;
 
 pub use compile::{Environment, Issue, compile};
-pub use plan::{Frontend, FrontendAddress, GatewayPlan};
+pub use plan::{Frontend, FrontendAddress, GatewayPlan, Work};

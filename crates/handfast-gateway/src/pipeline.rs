@@ -206,7 +206,7 @@ impl Call<'_> {
                 input: Input::Reject(failure),
             },
             Ok(access) => {
-                let product = access.product.and_then(|product| self.service.products.get(product));
+                let product = access.product.and_then(|product| self.service.products.list.get(product));
                 context.product = product.map(|product| product.identity.clone());
                 context.subscription = access.subscription.map(|one| one.identity.clone());
                 let plan = entry.plan(self.service, Some(operation), access.product);
@@ -253,7 +253,7 @@ impl Call<'_> {
             };
         };
         let now = self.core.clock().now();
-        let found = self.service.keys.find(key.as_bytes(), now);
+        let found = self.service.keys.index.find(key.as_bytes(), now);
         match found.filter(|subscription| subscription.covers(&entry.family, &entry.products)) {
             Some(subscription) => {
                 Ok(Access { product: subscription.product(), subscription: Some(subscription.clone()) })

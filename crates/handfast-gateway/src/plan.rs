@@ -3,8 +3,8 @@
 use crate::backend::Backend;
 use crate::counters::Counters;
 use crate::keys::KeyIndex;
-use crate::router::Router;
 use crate::router::template::Operations;
+use crate::router::{ApiRoute, Router};
 use crate::tls_clients::TlsClients;
 use handfast_core::Diagnostic;
 use handfast_model::ResourceId;
@@ -14,7 +14,7 @@ use handfast_pki::Credential;
 use handfast_policy::{
     ApiIdentity, OperationIdentity, Plan, ProductIdentity, ScopedDocument, compile_effective,
 };
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
@@ -24,9 +24,28 @@ pub struct GatewayPlan {
     pub(crate) services: BTreeMap<String, Arc<ApiService>>,
     pub(crate) frontends: Vec<Frontend>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) work: Work,
+}
+
+/// What a compile did anew rather than take over from the plan before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Policy documents compiled.
+    pub documents: usize,
+    /// APIs read from their resources.
+    pub apis: usize,
+    /// APIs tied to their documents and products again.
+    pub entries: usize,
+    /// Certificates read.
+    pub certificates: usize,
 }
 
 impl GatewayPlan {
+    /// What the compile that made this plan did anew.
+    pub fn work(&self) -> Work {
+        self.work
+    }
+
     /// What to listen on.
     pub fn frontends(&self) -> &[Frontend] {
         &self.frontends
@@ -119,22 +138,24 @@ pub(crate) struct ApiService {
     pub(crate) demands_certificate: bool,
     pub(crate) router: Router,
     /// What the router's results index.
-    pub(crate) apis: Vec<ApiEntry>,
-    /// What broken APIs fall back to, by resource id key.
-    pub(crate) apis_by_key: BTreeMap<String, Arc<Api>>,
-    /// APIs whose document has errors now: their diagnostics are made again with every compile.
-    pub(crate) broken_apis: BTreeSet<String>,
-    pub(crate) products: Vec<Product>,
-    pub(crate) keys: KeyIndex,
+    pub(crate) apis: Vec<Arc<ApiEntry>>,
+    /// The same by resource id key: what an untouched API keeps and a broken one falls back to.
+    pub(crate) apis_by_key: HashMap<String, Arc<ApiEntry>>,
+    pub(crate) products: Arc<Products>,
+    pub(crate) keys: Arc<Keys>,
     /// By lower-case name.
     pub(crate) backends: HashMap<String, Arc<Backend>>,
     /// Client certificates by lower-case name.
     pub(crate) credentials: BTreeMap<String, Arc<Credential>>,
+    /// Names of certificates that were read from their document, with its revision then.
+    pub(crate) credential_revisions: BTreeMap<String, u64>,
+    /// SHA-1 thumbprints of all certificates by lower-case name.
+    pub(crate) thumbprints: BTreeMap<String, String>,
     pub(crate) tls: Arc<TlsClients>,
     /// Roots and intermediates that client certificates are judged with.
     pub(crate) client_trust: Arc<TrustSet>,
-    /// By resource id key of the policy.
-    pub(crate) documents: BTreeMap<String, Document>,
+    /// The global document of the service's own.
+    pub(crate) own_global: Option<Document>,
     /// SHA-256 over the named values that the documents were compiled with.
     pub(crate) named_values: [u8; 32],
     /// The global document alone: what runs when nothing matches.
@@ -153,6 +174,8 @@ pub(crate) struct GatewayHost {
     pub(crate) asks: bool,
     /// Whether it serves clients without or with an unknown server name.
     pub(crate) default: bool,
+    /// The revision of the service's document that the certificate was read from, if it stands there.
+    pub(crate) read_at: Option<u64>,
 }
 
 /// A compiled policy document.
@@ -160,15 +183,62 @@ pub(crate) struct GatewayHost {
 pub(crate) struct Document {
     pub(crate) document: Arc<ScopedDocument>,
     pub(crate) wants_certificate: bool,
+    /// Whether its text may name what has no id in it: named values, and certificates.
+    pub(crate) names_values: bool,
     /// What the last compile said; with an error among it the document is the last good one.
     pub(crate) diagnostics: Arc<[Diagnostic]>,
 }
 
 impl Document {
-    pub(crate) fn new(document: Arc<ScopedDocument>, diagnostics: Arc<[Diagnostic]>) -> Self {
+    pub(crate) fn new(
+        document: Arc<ScopedDocument>,
+        names_values: bool,
+        diagnostics: Arc<[Diagnostic]>,
+    ) -> Self {
         let wants_certificate = compile_effective(std::slice::from_ref(&document)).wants_client_certificate();
-        Self { document, wants_certificate, diagnostics }
+        Self { document, wants_certificate, names_values, diagnostics }
     }
+}
+
+/// Policy documents by resource id key of the policy.
+pub(crate) type Documents = BTreeMap<String, Document>;
+
+/// APIs of products by family: index, and whether the product needs no subscription.
+pub(crate) type Memberships = HashMap<String, Vec<(usize, bool)>>;
+
+/// The products of a service.
+#[derive(Default)]
+pub(crate) struct Products {
+    pub(crate) list: Vec<Product>,
+    /// Lower-case resource names, in the order of the list.
+    pub(crate) names: Vec<String>,
+    pub(crate) memberships: Memberships,
+    pub(crate) documents: Documents,
+    /// What was found when they were read.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+impl Products {
+    /// By index: whether effective plans made with that product of the others hold with this one.
+    pub(crate) fn same_as(&self, others: &Self) -> Vec<bool> {
+        let same = |(index, product): (usize, &Product)| {
+            let Some(other) = others.list.get(index) else { return false };
+            let documents = match (&product.document, &other.document) {
+                (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+                (None, None) => true,
+                _ => false,
+            };
+            documents && product.identity == other.identity
+        };
+        self.list.iter().enumerate().map(same).collect()
+    }
+}
+
+/// The keys of a service, and what was found when they were read.
+#[derive(Default)]
+pub(crate) struct Keys {
+    pub(crate) index: KeyIndex,
+    pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
 /// A product.
@@ -204,30 +274,64 @@ pub(crate) struct ApiEntry {
     pub(crate) api: Arc<Api>,
     /// Resource name without revision.
     pub(crate) family: String,
+    /// How requests reach it; the target is filled in when the router is made.
+    pub(crate) route: ApiRoute,
     pub(crate) document: Option<Arc<ScopedDocument>>,
     /// By operation.
     pub(crate) operation_documents: Vec<Option<Arc<ScopedDocument>>>,
+    /// All of its documents, as the next compile takes them over.
+    pub(crate) documents: Documents,
     /// Products that contain the API, as indices.
     pub(crate) products: Vec<usize>,
     /// The product that needs no subscription.
     pub(crate) open_product: Option<usize>,
+    /// The products as they were read.
+    pub(crate) members: Vec<(usize, bool)>,
+    /// What was found when it was read.
+    pub(crate) diagnostics: Vec<Diagnostic>,
     /// Effective plans by operation (the last row: none) and product (the first column: none), composed when
     /// first needed.
     plans: Box<[OnceLock<Arc<Plan>>]>,
 }
 
 impl ApiEntry {
+    /// An API with its own documents and those of its operations, in the products of `members`.
     pub(crate) fn new(
         api: Arc<Api>,
+        route: ApiRoute,
         family: String,
-        documents: (Option<Arc<ScopedDocument>>, Vec<Option<Arc<ScopedDocument>>>),
-        products: Vec<usize>,
-        open_product: Option<usize>,
+        documents: Documents,
+        members: &[(usize, bool)],
     ) -> Self {
+        let products: Vec<usize> = members.iter().map(|(product, _)| *product).collect();
         let count = (api.operations.len() + 1) * (products.len() + 1);
-        let plans = (0..count).map(|_| OnceLock::new()).collect();
-        let (document, operation_documents) = documents;
-        Self { api, family, document, operation_documents, products, open_product, plans }
+        let of = |owner: &ResourceId| {
+            let id = owner.child("policies", "policy");
+            documents.get(id.key()).map(|document| document.document.clone())
+        };
+        Self {
+            document: of(&api.id),
+            operation_documents: api.operations.iter().map(|operation| of(&operation.id)).collect(),
+            plans: (0..count).map(|_| OnceLock::new()).collect(),
+            open_product: members.iter().find(|(_, open)| *open).map(|(product, _)| *product),
+            members: members.to_vec(),
+            diagnostics: Vec::new(),
+            api,
+            route,
+            family,
+            documents,
+            products,
+        }
+    }
+
+    /// Whether some document of its own may name a named value or certificate.
+    pub(crate) fn names_values(&self) -> bool {
+        self.documents.values().any(|document| document.names_values)
+    }
+
+    /// Whether some document of its own looks at client certificates.
+    pub(crate) fn wants_certificate(&self) -> bool {
+        self.documents.values().any(|document| document.wants_certificate)
     }
 
     /// The effective plan of an operation in the context of a product (an index of the service's).
@@ -243,7 +347,7 @@ impl ApiEntry {
             .map_or(0, |position| position + 1);
         let compose = || {
             let own = operation.and_then(|operation| self.operation_documents.get(operation)?.clone());
-            let product = product.and_then(|product| service.products.get(product)?.document.clone());
+            let product = product.and_then(|product| service.products.list.get(product)?.document.clone());
             let chain: Vec<Arc<ScopedDocument>> = [own, self.document.clone(), product]
                 .into_iter()
                 .flatten()

@@ -3,42 +3,43 @@
 use super::Task;
 use super::policies::Policies;
 use crate::keys::{KeyIndex, KeyScope, Subscription};
-use crate::plan::Product;
+use crate::plan::{Keys, Product, Products};
 use handfast_core::UnixTime;
 use handfast_model::{ResourceId, View};
 use handfast_policy::{ProductIdentity, Scope, SubscriptionIdentity};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A product and its name.
-pub(super) struct NamedProduct {
-    /// Lower case.
-    pub(super) name: String,
-    pub(super) compiled: Product,
+/// Products whose document can be used; taken over when nothing in them has changed.
+pub(super) fn products(task: &Task<'_>, policies: &Policies<'_>) -> Arc<Products> {
+    let kept = task.previous.filter(|_| !task.touched.any("products") && policies.are_as_before());
+    if let Some(kept) = kept {
+        task.again(&kept.products.diagnostics);
+        return kept.products.clone();
+    }
+    let (mut products, diagnostics) = task.watched(|| read_products(task, policies));
+    products.diagnostics = diagnostics;
+    Arc::new(products)
 }
 
-/// Products by API family: index, and whether the product needs no subscription.
-pub(super) type Memberships = BTreeMap<String, Vec<(usize, bool)>>;
-
-/// Products whose document can be used.
-pub(super) fn products(task: &Task<'_>, policies: &mut Policies<'_>) -> (Vec<NamedProduct>, Memberships) {
-    let (mut products, mut memberships) = (Vec::new(), Memberships::new());
+fn read_products(task: &Task<'_>, policies: &Policies<'_>) -> Products {
+    let mut products = Products::default();
+    let before = task.previous.map(|previous| &previous.products.documents);
     task.each_child("products", |resource, root| {
         let properties = root.field("properties");
-        let Ok(document) = policies.document(Scope::Product, &resource.id) else { return };
+        let Ok(document) = policies.document(Scope::Product, &resource.id, before) else { return };
         let open = !properties.bool_or("subscriptionRequired", true);
         let name = properties.str("displayName").unwrap_or(resource.name()).to_owned();
         let identity = Arc::new(ProductIdentity { id: resource.name().to_owned(), name });
-        let index = products.len();
+        let index = products.list.len();
         for family in members(task, &resource.id) {
-            memberships.entry(family).or_default().push((index, open));
+            products.memberships.entry(family).or_default().push((index, open));
         }
-        products.push(NamedProduct {
-            name: resource.name().to_lowercase(),
-            compiled: Product { identity, document },
-        });
+        products.names.push(resource.name().to_lowercase());
+        let scoped = document.as_ref().map(|(_, document)| document.document.clone());
+        products.documents.extend(document);
+        products.list.push(Product { identity, document: scoped });
     });
-    (products, memberships)
+    products
 }
 
 /// The APIs of a product, lower case, without revision.
@@ -63,8 +64,20 @@ pub(super) fn family(name: &str) -> String {
     }
 }
 
-/// The keys of all subscriptions.
-pub(super) fn keys(task: &Task<'_>, products: &[NamedProduct]) -> KeyIndex {
+/// The keys of all subscriptions; taken over when neither they nor the products' places have changed.
+pub(super) fn keys(task: &Task<'_>, products: &Products) -> Arc<Keys> {
+    let kept = task
+        .previous
+        .filter(|previous| !task.touched.any("subscriptions") && previous.products.names == products.names);
+    if let Some(kept) = kept {
+        task.again(&kept.keys.diagnostics);
+        return kept.keys.clone();
+    }
+    let (index, diagnostics) = task.watched(|| read_keys(task, products));
+    Arc::new(Keys { index, diagnostics })
+}
+
+fn read_keys(task: &Task<'_>, products: &Products) -> KeyIndex {
     let mut keys = KeyIndex::default();
     task.each_child("subscriptions", |resource, root| {
         let properties = root.field("properties");
@@ -100,7 +113,7 @@ pub(super) fn keys(task: &Task<'_>, products: &[NamedProduct]) -> KeyIndex {
 
 /// A full id below the service or a path such as `/products/x`; `None` is reported, or a product that is
 /// broken.
-fn read_scope(task: &Task<'_>, properties: &View<'_>, products: &[NamedProduct]) -> Option<KeyScope> {
+fn read_scope(task: &Task<'_>, properties: &View<'_>, products: &Products) -> Option<KeyScope> {
     let text = properties.require_str("scope")?;
     let lower = text.to_lowercase();
     let path = lower.strip_prefix(task.resource.id.key()).unwrap_or(&lower);
@@ -109,7 +122,7 @@ fn read_scope(task: &Task<'_>, properties: &View<'_>, products: &[NamedProduct])
         (None, ..) | (Some("apis"), None, _) => Some(KeyScope::AllApis),
         (Some("apis"), Some(api), None) => Some(KeyScope::Api(family(api))),
         (Some("products"), Some(product), None) => {
-            let index = products.iter().position(|known| known.name == product);
+            let index = products.names.iter().position(|known| known == product);
             if index.is_none() {
                 properties.any("scope").error(
                     "ValidationError",

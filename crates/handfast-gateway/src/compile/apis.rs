@@ -1,131 +1,202 @@
 //! APIs, their revisions, versions and operations.
 
 use super::Task;
-use super::access::{Memberships, family};
-use super::policies::{Broken, Policies};
+use super::policies::{Broken, Global, Policies};
 use crate::base_url::BaseUrl;
-use crate::plan::{Api, ApiEntry, Operation};
+use crate::plan::{Api, ApiEntry, ApiService, Documents, Operation, Products};
 use crate::router::template::{Operations, Template};
 use crate::router::{ApiRoute, Router, Versioning};
 use bytes::Bytes;
 use handfast_model::{Report, Resource, ResourceId, View};
-use handfast_policy::{ApiIdentity, Example, OperationIdentity, Scope, ScopedDocument};
-use std::collections::{BTreeMap, BTreeSet};
+use handfast_policy::{ApiIdentity, Example, OperationIdentity, Scope};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 const KEY_HEADER: &str = "Ocp-Apim-Subscription-Key";
 const KEY_QUERY: &str = "subscription-key";
 /// The only operation of a WebSocket API.
 const HANDSHAKE: &str = "onHandshake";
+const RELEASE: &str = "Microsoft.ApiManagement/service/apis/releases";
 
 /// All APIs of a service.
 #[derive(Default)]
 pub(super) struct Apis {
     pub(super) router: Router,
-    pub(super) entries: Vec<ApiEntry>,
-    pub(super) by_key: BTreeMap<String, Arc<Api>>,
-    /// Keys of those with errors.
-    pub(super) broken: BTreeSet<String>,
+    pub(super) entries: Vec<Arc<ApiEntry>>,
+    pub(super) by_key: HashMap<String, Arc<ApiEntry>>,
 }
 
-/// Compiles the APIs; none is served when the global document cannot be used.
-pub(super) fn apis(
-    task: &Task<'_>,
-    policies: &mut Policies<'_>,
-    memberships: &Memberships,
-    usable: bool,
-) -> Apis {
+/// Compiles the APIs, those that a change touches anew; none is served when the global document cannot be
+/// used.
+pub(super) fn apis(task: &Task<'_>, policies: &Policies<'_>, products: &Products, global: &Global) -> Apis {
+    let resources: Vec<&Arc<Resource>> = task.graph.children(&task.resource.id, "apis").collect();
+    let current = current_revisions(task, &resources);
+    // Entries hold what was composed with the global document and the products.
+    let keeper = Keeper {
+        task,
+        previous: task.previous.filter(|one| Arc::ptr_eq(&one.global_document, &global.document)),
+        same_values: policies.are_as_before(),
+        same_products: task.previous.map(|one| products.same_as(&one.products)).unwrap_or_default(),
+    };
     let mut apis = Apis::default();
-    let mut routes: Vec<ApiRoute> = Vec::new();
-    let mut by_path: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    let current = current_revisions(task);
-    task.each_child("apis", |resource, root| {
-        let properties = root.field("properties");
-        let Some(api) = kept_or_read(task, resource, &properties, &mut apis.broken) else { return };
-        let Ok(documents) = documents(policies, &api) else { return };
-        let family = family(resource.name());
-        let is_current = current.get(&family).is_some_and(|id| *id == resource.id);
-        let route = read_route(task, resource, &properties, &api, apis.entries.len());
-        let route = ApiRoute { current: is_current, ..route };
+    let mut routes: Vec<ApiRoute> = Vec::with_capacity(resources.len());
+    let mut by_path: HashMap<String, Vec<usize>> = HashMap::with_capacity(resources.len());
+    for resource in resources {
+        let family = family_in(&resource.id);
+        let members = products.memberships.get(family).map(Vec::as_slice).unwrap_or_default();
+        let is_current = current.get(family).is_some_and(|one| Arc::ptr_eq(one, resource));
+        let place = Place { family, is_current, members };
+        let kept = keeper.kept(resource, place);
+        let Some(entry) = kept.or_else(|| build(task, policies, resource, place)) else { continue };
+        let route = ApiRoute { target: apis.entries.len(), ..entry.route.clone() };
         let same_path = by_path.entry(route.path.to_lowercase()).or_default();
         let mut others = same_path.iter().filter_map(|index| routes.get(*index));
         if let Some(other) = others.find(|other| collides(other, &route)) {
             let other = apis.entries.get(other.target).map_or("", |entry| entry.api.identity.id.as_str());
-            properties.any("path").error(
-                "ValidationError",
-                format!("path \"{}\" with this version is taken by API \"{other}\"", route.path),
-            );
-            return;
+            report_collision(task, resource, &route, other);
+            continue;
         }
         same_path.push(routes.len());
         routes.push(route);
-        let members = memberships.get(&family).map(Vec::as_slice).unwrap_or_default();
-        let products = members.iter().map(|(product, _)| *product).collect();
-        let open = members.iter().find(|(_, open)| *open).map(|(product, _)| *product);
-        apis.by_key.insert(resource.id.key().to_owned(), api.clone());
-        apis.entries.push(ApiEntry::new(api, family, documents, products, open));
-    });
-    if usable {
+        apis.by_key.insert(resource.id.key().to_owned(), entry.clone());
+        apis.entries.push(entry);
+    }
+    if global.usable {
         apis.router = Router::new(routes);
     }
     apis
 }
 
-/// The API as it was when nothing in it has changed, else as it reads now, else its last good version.
-fn kept_or_read(
-    task: &Task<'_>,
-    resource: &Resource,
-    properties: &View<'_>,
-    broken: &mut BTreeSet<String>,
-) -> Option<Arc<Api>> {
-    let key = resource.id.key();
-    let kept = task.previous.and_then(|previous| {
-        let clean = !previous.broken_apis.contains(key);
-        Some((previous.apis_by_key.get(key)?, clean))
-    });
-    if let Some((kept, true)) = kept.filter(|_| !task.changes.touches(&resource.id)) {
-        return Some(kept.clone());
-    }
-    match read_api(task, resource, properties) {
-        Some(api) => Some(Arc::new(api)),
-        None => {
-            broken.insert(key.to_owned());
-            kept.map(|(last_good, _)| last_good.clone())
+/// What is around an API.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    family: &'a str,
+    is_current: bool,
+    members: &'a [(usize, bool)],
+}
+
+/// Tells which APIs of the previous plan can be taken over.
+struct Keeper<'a> {
+    task: &'a Task<'a>,
+    /// With the same global document.
+    previous: Option<&'a ApiService>,
+    same_values: bool,
+    /// By index of the product.
+    same_products: Vec<bool>,
+}
+
+impl Keeper<'_> {
+    /// The API of the previous plan, when nothing in and around it has changed.
+    fn kept(&self, resource: &Resource, place: Place<'_>) -> Option<Arc<ApiEntry>> {
+        if self.task.touched.contains("apis", name_in(&resource.id)) {
+            return None;
         }
+        let entry = self.previous?.apis_by_key.get(resource.id.key())?;
+        let same_place = entry.route.current == place.is_current && entry.members == place.members;
+        let is_same = |(product, _): &(usize, bool)| self.same_products.get(*product) == Some(&true);
+        let same_plans = entry.members.iter().all(is_same) && (self.same_values || !entry.names_values());
+        if !same_place || !same_plans {
+            return None;
+        }
+        self.task.again(&entry.diagnostics);
+        Some(entry.clone())
     }
+}
+
+/// Reads what has changed of an API and its documents.
+fn build(
+    task: &Task<'_>,
+    policies: &Policies<'_>,
+    resource: &Resource,
+    place: Place<'_>,
+) -> Option<Arc<ApiEntry>> {
+    task.count(|work| work.entries += 1);
+    let before = task.previous.and_then(|previous| previous.apis_by_key.get(resource.id.key()));
+    let (entry, found) = task.watched(|| {
+        let report = Report::of(resource);
+        let properties = View::of(resource, &report).field("properties");
+        let untouched = !task.touched.contains("apis", name_in(&resource.id));
+        let api = match before.filter(|before| untouched && before.diagnostics.is_empty()) {
+            Some(before) => Some(before.api.clone()),
+            None => {
+                let read = read_api(task, resource, &properties).map(Arc::new);
+                read.or_else(|| Some(before?.api.clone()))
+            }
+        };
+        let entry = api.and_then(|api| {
+            let documents = documents(policies, &api, before.map(|before| &before.documents)).ok()?;
+            let route = read_route(task, &properties, &api, place.is_current);
+            Some(ApiEntry::new(api, route, place.family.to_owned(), documents, place.members))
+        });
+        task.take(report);
+        entry
+    });
+    entry.map(|mut entry| {
+        entry.diagnostics = found;
+        Arc::new(entry)
+    })
+}
+
+fn report_collision(task: &Task<'_>, resource: &Resource, route: &ApiRoute, other: &str) {
+    let report = Report::of(resource);
+    View::of(resource, &report).field("properties").any("path").error(
+        "ValidationError",
+        format!("path \"{}\" with this version is taken by API \"{other}\"", route.path),
+    );
+    task.take(report);
+}
+
+/// The name of an API as its id key has it: lower case.
+fn name_in(id: &ResourceId) -> &str {
+    id.key().rsplit('/').next().unwrap_or_default()
+}
+
+/// The same without the revision.
+fn family_in(id: &ResourceId) -> &str {
+    let name = name_in(id);
+    name.split_once(";rev=").map_or(name, |(family, _)| family)
 }
 
 /// The current revision of each family: the one that the newest release names, else the one that says so,
 /// else the plain name, else the highest number.
-fn current_revisions(task: &Task<'_>) -> BTreeMap<String, ResourceId> {
-    let mut best: BTreeMap<String, ((u8, u64), ResourceId)> = BTreeMap::new();
-    for resource in task.graph.children(&task.resource.id, "apis") {
-        let name = resource.name().to_lowercase();
+fn current_revisions<'a>(
+    task: &Task<'a>,
+    resources: &[&'a Arc<Resource>],
+) -> HashMap<&'a str, &'a Arc<Resource>> {
+    let released = released(task);
+    let mut best: HashMap<&str, ((u8, u64), &Arc<Resource>)> = HashMap::with_capacity(resources.len());
+    for resource in resources {
+        let (name, family) = (name_in(&resource.id), family_in(&resource.id));
         let numbered = name.split_once(";rev=").map(|(_, number)| number.parse().unwrap_or(0));
-        let says_so = resource.properties().get("isCurrent").and_then(|value| value.as_bool());
-        let rank = match (released(task, resource), numbered, says_so) {
-            (Some(revision), ..) => (3, revision),
-            (None, Some(number), Some(true)) => (2, number),
-            (None, None, _) => (1, 0),
-            (None, Some(number), _) => (0, number),
+        let says_so = || resource.properties().get("isCurrent").and_then(|value| value.as_bool());
+        let rank = match (released.get(name), numbered) {
+            (Some(revision), _) => (3, *revision),
+            (None, Some(number)) if says_so() == Some(true) => (2, number),
+            (None, None) => (1, 0),
+            (None, Some(number)) => (0, number),
         };
-        let entry = best.entry(family(&name)).or_insert_with(|| (rank, resource.id.clone()));
+        let entry = best.entry(family).or_insert((rank, resource));
         if rank > entry.0 {
-            *entry = (rank, resource.id.clone());
+            *entry = (rank, resource);
         }
     }
-    best.into_iter().map(|(family, (_, id))| (family, id)).collect()
+    best.into_iter().map(|(family, (_, resource))| (family, resource)).collect()
 }
 
-/// The graph revision of the newest release that names this API revision.
-fn released(task: &Task<'_>, resource: &Resource) -> Option<u64> {
-    let owners = [resource.id.clone(), task.resource.id.child("apis", &family(resource.name()))];
-    let releases = owners.iter().flat_map(|owner| task.graph.children(owner, "releases"));
-    let names_it = releases.filter(|release| {
+/// APIs that a release of their family names, by name in lower case, with the graph revision of the newest.
+fn released(task: &Task<'_>) -> HashMap<String, u64> {
+    let mut released = HashMap::new();
+    for release in task.graph.of_kind(RELEASE).filter(|release| release.id.is_below(&task.resource.id)) {
         let id = release.properties().get("apiId").and_then(|id| id.as_str()).unwrap_or_default();
-        id.rsplit('/').next().is_some_and(|name| name.eq_ignore_ascii_case(resource.name()))
-    });
-    names_it.map(|release| release.revision).max()
+        let named = id.rsplit('/').next().unwrap_or_default().to_lowercase();
+        let owner = release.id.parent_resource();
+        let owner = owner.as_ref().map(name_in).unwrap_or_default();
+        if owner == named || named.split(";rev=").next() == Some(owner) {
+            let newest = released.entry(named).or_insert(release.revision);
+            *newest = release.revision.max(*newest);
+        }
+    }
+    released
 }
 
 /// Whether two APIs of one path cannot be told apart.
@@ -136,24 +207,21 @@ fn collides(a: &ApiRoute, b: &ApiRoute) -> bool {
         && ((a.https && b.https) || (a.http && b.http))
 }
 
-type Documents = (Option<Arc<ScopedDocument>>, Vec<Option<Arc<ScopedDocument>>>);
-
 /// The documents of an API and its operations. A broken one takes the whole API out: another operation
 /// might otherwise answer in its place, under other policies.
-fn documents(policies: &mut Policies<'_>, api: &Api) -> Result<Documents, Broken> {
-    let own = policies.document(Scope::Api, &api.id);
-    let of_operations: Vec<_> =
-        api.operations.iter().map(|operation| policies.document(Scope::Operation, &operation.id)).collect();
-    Ok((own?, of_operations.into_iter().collect::<Result<_, _>>()?))
+fn documents(policies: &Policies<'_>, api: &Api, before: Option<&Documents>) -> Result<Documents, Broken> {
+    let own = policies.document(Scope::Api, &api.id, before);
+    let operations = api.operations.iter().map(|one| policies.document(Scope::Operation, &one.id, before));
+    // All are compiled before the first broken one ends it, so that all are reported.
+    let all: Vec<_> = std::iter::once(own).chain(operations).collect();
+    let mut documents = Documents::new();
+    for document in all {
+        documents.extend(document?);
+    }
+    Ok(documents)
 }
 
-fn read_route(
-    task: &Task<'_>,
-    resource: &Resource,
-    properties: &View<'_>,
-    api: &Api,
-    target: usize,
-) -> ApiRoute {
+fn read_route(task: &Task<'_>, properties: &View<'_>, api: &Api, current: bool) -> ApiRoute {
     let mut protocols = properties.strings("protocols");
     if protocols.is_empty() {
         protocols.push("https");
@@ -172,9 +240,9 @@ fn read_route(
         versioning,
         version,
         revision: api.identity.revision.clone(),
-        current: !resource.name().contains(";rev="),
+        current,
         online: properties.bool_or("isOnline", true),
-        target,
+        target: 0,
     }
 }
 
@@ -206,6 +274,7 @@ fn versioning(set: &View<'_>) -> Versioning {
 
 /// An API; `None` when something in it is refused.
 fn read_api(task: &Task<'_>, resource: &Resource, properties: &View<'_>) -> Option<Api> {
+    task.count(|work| work.apis += 1);
     let kind = properties.str("type").or_else(|| properties.str("apiType")).unwrap_or("http");
     let websocket = kind.eq_ignore_ascii_case("websocket");
     if !websocket && !kind.eq_ignore_ascii_case("http") {

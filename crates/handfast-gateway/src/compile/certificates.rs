@@ -72,31 +72,66 @@ fn base64_bytes(text: &[u8]) -> Option<Vec<u8>> {
     base64::engine::general_purpose::STANDARD.decode(&text).ok()
 }
 
-/// Client certificates by lower-case name. A bare certificate is legal and of no use here.
-pub(super) fn credentials(task: &Task<'_>) -> BTreeMap<String, Arc<Credential>> {
-    let mut credentials = BTreeMap::new();
+/// The certificates of a service by lower-case name.
+#[derive(Default)]
+pub(super) struct Certificates {
+    /// Those with a key: client certificates.
+    pub(super) credentials: BTreeMap<String, Arc<Credential>>,
+    /// Those read from their document, with its revision.
+    pub(super) revisions: BTreeMap<String, u64>,
+    /// SHA-1 thumbprints, also of those without a key.
+    pub(super) thumbprints: BTreeMap<String, String>,
+}
+
+/// Reads what is not known from the same revision of its document. Vault secrets are read each time: they
+/// have revisions of their own.
+pub(super) fn certificates(task: &Task<'_>) -> Certificates {
+    let mut all = Certificates::default();
     task.each_child("certificates", |resource, root| {
         let properties = root.field("properties");
         let name = resource.name().to_lowercase();
         let vault = properties.field("keyVault").str("secretIdentifier");
-        match credential(task, &properties, ("data", "password"), vault) {
+        let kept = task.previous.and_then(|previous| {
+            let known = *previous.credential_revisions.get(&name)? == resource.revision;
+            previous.credentials.get(&name).filter(|_| known)
+        });
+        let read = match kept {
+            Some(kept) => Ok(kept.clone()),
+            None => {
+                task.count(|work| work.certificates += 1);
+                credential(task, &properties, ("data", "password"), vault)
+            }
+        };
+        match read {
             Ok(read) => {
-                credentials.insert(name, read);
+                all.thumbprints.insert(name.clone(), read.leaf().thumbprint());
+                if vault.is_none_or(str::is_empty) {
+                    all.revisions.insert(name.clone(), resource.revision);
+                }
+                all.credentials.insert(name, read);
             }
-            Err(_) if is_bare(task, &properties) => {}
-            Err((code, reason)) => {
-                properties.error(code, format!("certificate \"{}\": {reason}", resource.name()));
-                let last_good = task.previous.and_then(|previous| previous.credentials.get(&name));
-                credentials.extend(last_good.map(|last_good| (name, last_good.clone())));
-            }
+            Err((code, reason)) => match bare(task, &properties) {
+                // Legal, and of no use towards backends.
+                Some(certificate) => {
+                    all.thumbprints.insert(name, certificate.thumbprint());
+                }
+                None => {
+                    properties.error(code, format!("certificate \"{}\": {reason}", resource.name()));
+                    if let Some(last_good) = task.previous.and_then(|p| p.credentials.get(&name)) {
+                        all.thumbprints.insert(name.clone(), last_good.leaf().thumbprint());
+                        all.credentials.insert(name, last_good.clone());
+                    }
+                }
+            },
         }
     });
-    credentials
+    all
 }
 
-fn is_bare(task: &Task<'_>, properties: &View<'_>) -> bool {
-    let data = properties.secret("data").and_then(|reference| task.material.get(&reference));
-    data.is_some_and(|data| pem::certificates(data.expose()).is_ok())
+/// A certificate without a key.
+fn bare(task: &Task<'_>, properties: &View<'_>) -> Option<Certificate> {
+    let data = properties.secret("data").and_then(|reference| task.material.get(&reference))?;
+    pem::certificates(data.expose()).ok()?.into_iter().next()
 }
 
 /// What client certificates are judged with, and what backends are.

@@ -17,6 +17,7 @@ struct Wanted {
     credential: Option<Arc<Credential>>,
     negotiate: bool,
     default: bool,
+    read_at: Option<u64>,
 }
 
 /// The service's own host name and the custom ones of type Proxy.
@@ -28,7 +29,8 @@ pub(super) fn hosts(
 ) -> Vec<GatewayHost> {
     let own = format!("{}.{}", task.resource.name(), task.env.domain).to_lowercase();
     let issued = (task.env.issue)(&own);
-    let mut wanted = vec![Wanted { name: own, credential: issued, negotiate: false, default: false }];
+    let mut wanted =
+        vec![Wanted { name: own, credential: issued, negotiate: false, default: false, read_at: None }];
     for view in properties.array("hostnameConfigurations") {
         let kind = view.str("type").unwrap_or_default();
         let Some(name) = view.require_str("hostName").filter(|_| kind.eq_ignore_ascii_case("Proxy")) else {
@@ -70,7 +72,13 @@ pub(super) fn hosts(
             http2,
         };
         match TlsHost::build(spec, scope, &task.env.clock, before.map(|before| &before.tls)) {
-            Ok(tls) => hosts.push(GatewayHost { name: host.name, tls, asks, default: host.default }),
+            Ok(tls) => hosts.push(GatewayHost {
+                name: host.name,
+                tls,
+                asks,
+                default: host.default,
+                read_at: host.read_at,
+            }),
             Err(error) => properties.error(error.code(), error.to_string()),
         }
     }
@@ -80,11 +88,19 @@ pub(super) fn hosts(
 fn read_host(task: &Task<'_>, view: &View<'_>, name: String) -> Wanted {
     let vault = view.str("keyVaultId");
     let given = view.has("encodedCertificate") || vault.is_some_and(|url| !url.is_empty());
+    let inline = given && vault.is_none_or(str::is_empty);
     let credential = match given {
         false => (task.env.issue)(&name),
         true => {
             let members = ("encodedCertificate", "certificatePassword");
-            match certificates::credential(task, view, members, vault) {
+            let read = match known(task, &name).filter(|_| inline) {
+                Some(known) => Ok(known),
+                None => {
+                    task.count(|work| work.certificates += 1);
+                    certificates::credential(task, view, members, vault)
+                }
+            };
+            match read {
                 Ok(credential) => {
                     warn_about_dates(task, view, &credential);
                     Some(credential)
@@ -102,12 +118,20 @@ fn read_host(task: &Task<'_>, view: &View<'_>, name: String) -> Wanted {
             format!("host name \"{name}\" needs \"encodedCertificate\" or \"keyVaultId\""),
         );
     }
+    let read_at = credential.as_ref().filter(|_| inline).map(|_| task.resource.revision);
     Wanted {
         name,
         credential,
+        read_at,
         negotiate: view.bool_or("negotiateClientCertificate", false),
         default: view.bool_or("defaultSslBinding", false),
     }
+}
+
+/// The certificate of a host name that was read from this revision of the service's document.
+fn known(task: &Task<'_>, name: &str) -> Option<Arc<Credential>> {
+    let before = task.previous?.hosts.iter().find(|host| host.name == name)?;
+    (before.read_at == Some(task.resource.revision)).then(|| before.tls.credential().clone())
 }
 
 fn warn_about_dates(task: &Task<'_>, view: &View<'_>, credential: &Credential) {

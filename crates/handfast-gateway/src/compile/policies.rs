@@ -2,7 +2,7 @@
 //! backends. A document with errors keeps its last good version; without one, what it protects is not served.
 
 use super::Task;
-use crate::plan::Document;
+use crate::plan::{Document, Documents};
 use handfast_core::Diagnostic;
 use handfast_model::{Resource, ResourceId, View};
 use handfast_policy::{
@@ -10,39 +10,51 @@ use handfast_policy::{
 };
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// The global document of a service that has none of its own (specification 1.1).
 const DEFAULT_GLOBAL: &str =
     "<policies><inbound /><backend><forward-request /></backend><outbound /><on-error /></policies>";
 
+static FORWARDING: LazyLock<Arc<ScopedDocument>> = LazyLock::new(|| {
+    let options = CompileOptions::new(Scope::Global, Format::RawXml);
+    // The text is a constant that every service without a document of its own compiles.
+    compile(DEFAULT_GLOBAL, &options).document.expect("the default document compiles")
+});
+
 /// A document that has errors and no last good version.
 #[derive(Debug)]
 pub(super) struct Broken;
 
-/// The document of a scope, if it has one.
-pub(super) type Scoped = Result<Option<Arc<ScopedDocument>>, Broken>;
+/// The document of a scope with the key of its policy, if it has one.
+pub(super) type Scoped = Result<Option<(String, Document)>, Broken>;
 
 /// The global document.
 pub(super) struct Global {
     pub(super) plan: Arc<Plan>,
     pub(super) document: Arc<ScopedDocument>,
+    /// What the service has of its own.
+    pub(super) own: Option<Document>,
     /// Whether APIs may be served under it.
     pub(super) usable: bool,
 }
 
-/// The documents compiled so far.
+/// What documents are compiled against.
 pub(super) struct Policies<'a> {
     task: &'a Task<'a>,
     named_values: HashMap<String, String>,
     values_id: [u8; 32],
     fragments: HashMap<String, FragmentSource>,
     backends: BTreeSet<String>,
-    documents: BTreeMap<String, Document>,
+    thumbprints: &'a BTreeMap<String, String>,
 }
 
 impl<'a> Policies<'a> {
-    pub(super) fn new<'b>(task: &'a Task<'a>, backends: impl Iterator<Item = &'b String>) -> Self {
+    pub(super) fn new<'b>(
+        task: &'a Task<'a>,
+        backends: impl Iterator<Item = &'b String>,
+        thumbprints: &'a BTreeMap<String, String>,
+    ) -> Self {
         let named_values = named_values(task);
         Self {
             task,
@@ -50,26 +62,27 @@ impl<'a> Policies<'a> {
             named_values,
             fragments: fragments(task),
             backends: backends.cloned().collect(),
-            documents: BTreeMap::new(),
+            thumbprints,
         }
     }
 
-    pub(super) fn global(&mut self) -> Global {
-        let own = self.document(Scope::Global, &self.task.resource.id);
+    pub(super) fn global(&self) -> Global {
+        let id = &self.task.resource.id;
+        let before = self.task.previous.and_then(|previous| previous.own_global.clone());
+        let before = before.map(|document| (id.child("policies", "policy").key().to_owned(), document));
+        let own = self.document(Scope::Global, id, Some(&before.into_iter().collect()));
         let usable = own.is_ok();
-        let document = own.ok().flatten().unwrap_or_else(|| {
-            let options = CompileOptions::new(Scope::Global, Format::RawXml);
-            // The text is a constant that a test compiles.
-            compile(DEFAULT_GLOBAL, &options).document.expect("the default document compiles")
-        });
-        Global { plan: Arc::new(compile_effective(std::slice::from_ref(&document))), document, usable }
+        let own = own.ok().flatten().map(|(_, document)| document);
+        let document = own.as_ref().map_or_else(|| FORWARDING.clone(), |own| own.document.clone());
+        let plan = Arc::new(compile_effective(std::slice::from_ref(&document)));
+        Global { plan, document, own, usable }
     }
 
-    /// The document attached to a resource.
-    pub(super) fn document(&mut self, scope: Scope, owner: &ResourceId) -> Scoped {
+    /// The document attached to a resource; `before` is where its last version is.
+    pub(super) fn document(&self, scope: Scope, owner: &ResourceId, before: Option<&Documents>) -> Scoped {
         let id = owner.child("policies", "policy");
         let Some(resource) = self.task.graph.get(&id) else { return Ok(None) };
-        let previous = self.task.previous.and_then(|previous| previous.documents.get(id.key()));
+        let previous = before.and_then(|before| before.get(id.key()));
         let document = match previous.filter(|_| self.is_unchanged(resource)) {
             Some(kept) => Some(kept.clone()),
             None => {
@@ -79,19 +92,24 @@ impl<'a> Policies<'a> {
                 if document.is_none() {
                     self.report(&diagnostics);
                 }
-                document.map(|document| Document::new(document, diagnostics))
+                document.map(|document| Document::new(document, names_values(resource), diagnostics))
             }
         };
         let Some(document) = document else { return Err(Broken) };
         self.report(&document.diagnostics);
-        let scoped = document.document.clone();
-        self.documents.insert(id.key().to_owned(), document);
-        Ok(Some(scoped))
+        Ok(Some((id.key().to_owned(), document)))
     }
 
-    /// All documents, and what identifies the named values that went into them.
-    pub(super) fn finish(self) -> (BTreeMap<String, Document>, [u8; 32]) {
-        (self.documents, self.values_id)
+    /// What identifies the named values that went into the documents.
+    pub(super) fn values_id(&self) -> [u8; 32] {
+        self.values_id
+    }
+
+    /// Whether named values and certificates are those of the previous compile.
+    pub(super) fn are_as_before(&self) -> bool {
+        self.task.previous.is_some_and(|previous| {
+            previous.named_values == self.values_id && previous.thumbprints == *self.thumbprints
+        })
     }
 
     /// Whether compiling again would give the same: neither the document nor what it names has changed.
@@ -99,9 +117,7 @@ impl<'a> Policies<'a> {
         if self.task.changes.touches(&resource.id) {
             return false;
         }
-        let text = resource.properties().get("value").and_then(|value| value.as_str()).unwrap_or_default();
-        let same_values = self.task.previous.is_some_and(|previous| previous.named_values == self.values_id);
-        same_values || !(text.contains("{{") || text.contains("include-fragment"))
+        self.are_as_before() || !names_values(resource)
     }
 
     fn compile(&self, scope: Scope, resource: &Resource) -> (Option<Arc<ScopedDocument>>, Vec<Diagnostic>) {
@@ -110,10 +126,12 @@ impl<'a> Policies<'a> {
             Ok(source) => source,
             Err(diagnostic) => return (None, vec![on(*diagnostic)]),
         };
+        self.task.count(|work| work.documents += 1);
         let options = CompileOptions {
             named_value: &|name| self.named_values.get(name).cloned(),
             fragment: &|id| self.fragments.get(&id.to_lowercase()).cloned(),
             backend_exists: &|id| self.backends.contains(&id.to_lowercase()),
+            certificate_thumbprint: &|id| self.thumbprints.get(&id.to_lowercase()).cloned(),
             ..CompileOptions::new(scope, format)
         };
         let compiled = compile(&text, &options);
@@ -123,6 +141,12 @@ impl<'a> Policies<'a> {
     fn report(&self, diagnostics: &[Diagnostic]) {
         self.task.diagnostics.borrow_mut().extend(diagnostics.iter().cloned());
     }
+}
+
+/// Whether a document may name a named value or certificate, itself or in a fragment.
+fn names_values(resource: &Resource) -> bool {
+    let text = resource.properties().get("value").and_then(|value| value.as_str()).unwrap_or_default();
+    ["{{", "include-fragment", "issuer-certificate-id"].iter().any(|name| text.contains(name))
 }
 
 /// A SHA-256 over all names and values.

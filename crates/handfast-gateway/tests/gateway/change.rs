@@ -1,11 +1,12 @@
 //! Changes compile what they touch, and the outcome is that of a full compile.
 
-use crate::world::World;
+use crate::world::{SERVICE, World};
 use handfast_core::Diagnostic;
-use handfast_gateway::{GatewayPlan, compile};
-use handfast_model::ChangeSet;
+use handfast_gateway::{GatewayPlan, Work, compile};
+use handfast_model::{ChangeSet, Command, ResourceId};
 use handfast_net::Hop;
 use serde_json::json;
+use std::io::Write;
 
 fn document(value: &str) -> String {
     format!(
@@ -76,15 +77,79 @@ fn a_change_among_many_apis_keeps_what_it_does_not_touch() {
     }
     world.compile();
     assert!(world.errors().is_empty(), "{:?}", world.errors());
+    assert_eq!((world.plan.work().documents, world.plan.work().apis), (200, 200));
     let changes = world.put(
         "apis/api7/operations/op0",
         json!({ "properties": { "displayName": "y", "method": "GET", "urlTemplate": "/y" } }),
     );
     follow(&mut world, &changes);
+    let anew = Work { documents: 0, apis: 1, entries: 1, certificates: 0 };
+    assert_eq!(world.plan.work(), anew);
     world.open();
     // Without a backend URL a match ends in a 500.
     for (target, status) in [("/api7/y", 500), ("/api7/x", 404), ("/api8/x", 500), ("/api199/x", 500)] {
         assert_eq!(world.get(target).status(), status, "{target}");
     }
     assert_eq!(GatewayPlan::default().names(), []);
+}
+
+/// Prints how long a change takes; what it asserts is how much was done.
+#[test]
+fn the_work_of_a_change_does_not_grow_with_the_number_of_apis() {
+    let mut world = World::new(Hop::Wire);
+    let mut commands = Vec::new();
+    let mut put = |path: String, properties: serde_json::Value| {
+        let id = ResourceId::parse(&format!("{SERVICE}/{path}")).expect("an id");
+        let body = json!({ "properties": properties });
+        commands.push(Command::Put { id, api_version: "2024-05-01".into(), body });
+    };
+    for index in 0..10_000 {
+        put(format!("apis/a{index}"), json!({ "path": format!("a{index}"), "subscriptionRequired": false }));
+        let operation = json!({ "displayName": "x", "method": "GET", "urlTemplate": "/x" });
+        put(format!("apis/a{index}/operations/x"), operation);
+        let policy = json!({ "format": "rawxml", "value": document("v") });
+        put(format!("apis/a{index}/policies/policy"), policy);
+        let subscription = json!({ "displayName": "s", "scope": format!("/apis/a{index}") });
+        put(
+            format!("subscriptions/s{index}"),
+            json!({ "primaryKey": format!("k{index}"), "secondaryKey": format!("l{index}"), "scope": subscription["scope"], "displayName": "s" }),
+        );
+    }
+    put("products/p".to_owned(), json!({ "displayName": "p" }));
+    put("namedValues/n".to_owned(), json!({ "displayName": "n", "value": "1" }));
+    world.apply(Command::Batch(commands));
+    let credential = world.pki.client("one");
+    world.certificate("one", &credential);
+    world.compile();
+    assert!(world.errors().is_empty(), "{:?}", world.errors());
+    let policy = |text: &str| json!({ "properties": { "format": "rawxml", "value": text } });
+    let none = Work::default();
+    let one_api = Work { apis: 1, entries: 1, ..none };
+    for (path, body, anew) in [
+        (
+            "apis/a7/operations/x",
+            json!({ "properties": { "displayName": "y", "method": "GET", "urlTemplate": "/y" } }),
+            one_api,
+        ),
+        ("apis/a7/policies/policy", policy(&document("w")), Work { documents: 1, ..one_api }),
+        (
+            "subscriptions/s7",
+            json!({ "properties": { "displayName": "s", "scope": "/apis", "primaryKey": "k7", "secondaryKey": "l7" } }),
+            none,
+        ),
+        ("products/p/apis/a7", json!({}), Work { entries: 1, ..none }),
+        ("products/p/policies/policy", policy(&document("p")), Work { documents: 1, entries: 1, ..none }),
+        ("namedValues/n", json!({ "properties": { "displayName": "n", "value": "2" } }), none),
+    ] {
+        let changes = world.put(path, body);
+        let began = std::time::Instant::now();
+        let (plan, found) = compile(Some(&world.plan), &world.graph, &changes, &world.material, &world.env);
+        let compiled = began.elapsed();
+        world.plan = plan;
+        let times = (compiled.as_millis(), began.elapsed().as_millis());
+        writeln!(std::io::stderr(), "{path}: {} ms, with the old plan dropped {} ms", times.0, times.1)
+            .expect("stderr");
+        assert!(found.is_empty(), "{found:?}");
+        assert_eq!(world.plan.work(), anew, "{path}");
+    }
 }

@@ -4,6 +4,7 @@
 mod backends;
 mod change;
 mod client_certificates;
+mod equality;
 mod example;
 mod keys;
 mod log;

@@ -73,16 +73,20 @@ impl World {
     }
 
     pub(crate) fn apply(&mut self, command: Command) -> ChangeSet {
+        self.try_apply(command).expect("the command is accepted")
+    }
+
+    pub(crate) fn try_apply(&mut self, command: Command) -> Result<ChangeSet, Vec<Diagnostic>> {
         let counter = &mut self.counter;
         let mut random = |bytes: &mut [u8]| {
             *counter = counter.wrapping_add(1);
             bytes.fill(*counter);
         };
         let mut context = Context { settings: &self.settings, material: &self.material, random: &mut random };
-        let applied = apply(&self.graph, command, &mut context).expect("the command is accepted");
+        let applied = apply(&self.graph, command, &mut context)?;
         self.graph = applied.graph;
         self.material.extend(&applied.secrets);
-        applied.changes
+        Ok(applied.changes)
     }
 
     /// An API with operations, each `METHOD template`, named `op0`, `op1` and so on.

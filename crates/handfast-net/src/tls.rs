@@ -15,7 +15,7 @@ mod verify;
 
 pub use client::{ClientTls, ClientTlsSpec, TrustSet};
 pub(crate) use fused::{Negotiated, fuse};
-pub use names::{cipher_name, protocol_name};
+pub use names::{cipher_list, cipher_name, protocol_name};
 pub use server::{ClientAuth, Selection, TlsHost, TlsHostSpec, TlsTable};
 pub use suites::{Suite, TlsVersions};
 pub use verify::ServerRefusal;
@@ -47,6 +47,11 @@ pub struct TlsInfo {
     pub host: Arc<TlsHost>,
     /// The chain that the client proved to own the leaf of; empty when it sent none.
     pub client_chain: Rc<ClientChain>,
+    /// The cipher suites that the client offered, by number, in its order.
+    pub client_ciphers: Rc<[u16]>,
+    /// From our answer to the ClientHello to the client's end of the handshake: one round trip and the client's
+    /// computing. Zero for a fused hop.
+    pub round_trip: Duration,
 }
 
 /// A client's certificates as sent, parsed when somebody looks.

@@ -24,6 +24,7 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 /// Outcomes remembered per core.
 const OUTCOMES_MAX: usize = 4_096;
@@ -225,6 +226,8 @@ fn tls_info(client: &ClientTls, name: &ServerName<'_>, negotiated: Negotiated) -
         server_name,
         host: negotiated.host,
         client_chain: Rc::new(ClientChain::new(chain)),
+        client_ciphers: client.offered_ciphers().into(),
+        round_trip: Duration::ZERO,
     }
 }
 

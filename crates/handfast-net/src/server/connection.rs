@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 
 /// Where a connection comes from.
@@ -143,6 +143,8 @@ async fn handshake(table: &TlsTable, mut raw: Raw, now: UnixTime) -> Result<(Io,
     }
     let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), raw).await?;
     let server_name: Option<Rc<str>> = start.client_hello().server_name().map(Rc::from);
+    let offered = start.client_hello().cipher_suites().iter().map(|&suite| u16::from(suite)).collect();
+    let answered = Instant::now();
     let host = match table.select(server_name.as_deref()) {
         Selection::Host(host) => host.clone(),
         Selection::Unrecognised => return Err(unrecognised_name(start).await),
@@ -153,7 +155,8 @@ async fn handshake(table: &TlsTable, mut raw: Raw, now: UnixTime) -> Result<(Io,
         // on top of that would reset the connection before the alert is read.
         Err((_, raw)) => return Err(close_raw(raw).await),
     };
-    let info = tls_info(stream.get_ref().1, server_name, host);
+    let hello = Hello { server_name, offered, answered };
+    let info = tls_info(stream.get_ref().1, hello, host);
     // A resumed session brings back a chain that was judged when the session was made.
     if resumed(stream.get_ref().1) && !info.host.still_admits(&info.client_chain, now) {
         return Err(HandshakeFailure::Failed);
@@ -165,19 +168,24 @@ fn resumed(connection: &rustls::ServerConnection) -> bool {
     connection.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
 }
 
-fn tls_info(
-    connection: &rustls::ServerConnection,
+/// What is kept of a ClientHello.
+struct Hello {
     server_name: Option<Rc<str>>,
-    host: Arc<TlsHost>,
-) -> TlsInfo {
+    offered: Rc<[u16]>,
+    answered: Instant,
+}
+
+fn tls_info(connection: &rustls::ServerConnection, hello: Hello, host: Arc<TlsHost>) -> TlsInfo {
     let chain = connection.peer_certificates().unwrap_or_default();
     TlsInfo {
         protocol: connection.protocol_version().map_or("", protocol_name),
         cipher: connection.negotiated_cipher_suite().map_or("", |suite| cipher_name(suite.suite())),
         http2: connection.alpn_protocol() == Some(b"h2"),
-        server_name,
+        server_name: hello.server_name,
         host,
         client_chain: Rc::new(ClientChain::new(chain.iter().map(|der| der.clone().into_owned()).collect())),
+        client_ciphers: hello.offered,
+        round_trip: hello.answered.elapsed(),
     }
 }
 

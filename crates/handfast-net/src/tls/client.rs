@@ -145,6 +145,11 @@ impl ClientTls {
         check_server(&self.spec, &leaf, &others, name, now)
     }
 
+    /// The suites that a ClientHello of ours offers, in order.
+    pub(crate) fn offered_ciphers(&self) -> Vec<u16> {
+        Suite::ALL.iter().map(|suite| suite.rustls().suite().into()).collect()
+    }
+
     pub(crate) fn config(&self) -> Arc<ClientConfig> {
         self.config.clone()
     }

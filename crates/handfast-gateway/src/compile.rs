@@ -125,8 +125,7 @@ impl<'a> Task<'a> {
         let keys = access::keys(self, &products);
         let named_values = policies.values_id();
         let shared = global.own.iter().chain(products.documents.values());
-        let wants = shared.into_iter().any(|document| document.wants_certificate)
-            || apis.entries.iter().any(|entry| entry.wants_certificate());
+        let wants = shared.into_iter().any(|document| document.wants_certificate) || apis.wants_certificate;
         let hosts = hosts::hosts(self, &properties, wants, client_trust.id());
         let demands_certificate = consumption && properties.bool_or("enableClientCertificate", false);
         self.take(report);
@@ -137,9 +136,7 @@ impl<'a> Task<'a> {
             hosts,
             exposure,
             demands_certificate,
-            router: apis.router,
-            apis: apis.entries,
-            apis_by_key: apis.by_key,
+            apis,
             products,
             keys,
             backends,

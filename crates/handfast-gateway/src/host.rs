@@ -106,7 +106,7 @@ impl<'a> Host<'a> {
     }
 
     fn forwarder(&self) -> Forwarder<'_> {
-        let api = self.api.and_then(|api| self.service.apis.get(api)).map(|entry| &*entry.api);
+        let api = self.api.and_then(|api| self.service.apis.entries.get(api)).map(|entry| &*entry.api);
         Forwarder { core: self.core, service: self.service, api, client_ip: self.client_ip }
     }
 

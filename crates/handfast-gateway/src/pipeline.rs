@@ -152,8 +152,8 @@ impl Call<'_> {
     }
 
     fn find(&self, path: &str, head: &RequestHead, upgrade: bool) -> Option<Matched<'_>> {
-        let found = self.service.router.find(path, head)?;
-        let entry = self.service.apis.get(found.target)?;
+        let found = self.service.apis.router.find(path, head)?;
+        let entry = self.service.apis.entries.get(found.target)?;
         let raw = head.target.path();
         let consumed = raw.match_indices('/').nth(found.depth).map_or(raw.len(), |(at, _)| at);
         let rest = raw.get(consumed..).unwrap_or_default();

@@ -136,11 +136,7 @@ pub(crate) struct ApiService {
     pub(crate) exposure: Exposure,
     /// Whether a request without a client certificate is refused (Consumption tier, ARM specification §12.3).
     pub(crate) demands_certificate: bool,
-    pub(crate) router: Router,
-    /// What the router's results index.
-    pub(crate) apis: Vec<Arc<ApiEntry>>,
-    /// The same by resource id key: what an untouched API keeps and a broken one falls back to.
-    pub(crate) apis_by_key: HashMap<String, Arc<ApiEntry>>,
+    pub(crate) apis: Arc<Apis>,
     pub(crate) products: Arc<Products>,
     pub(crate) keys: Arc<Keys>,
     /// By lower-case name.
@@ -232,6 +228,24 @@ impl Products {
         };
         self.list.iter().enumerate().map(same).collect()
     }
+}
+
+/// The APIs of a service.
+#[derive(Default)]
+pub(crate) struct Apis {
+    pub(crate) router: Router,
+    /// What the router's results index.
+    pub(crate) entries: Vec<Arc<ApiEntry>>,
+    /// The same by resource id: what an untouched API keeps and a broken one falls back to.
+    pub(crate) by_id: HashMap<ResourceId, Arc<ApiEntry>>,
+    /// Whether some document looks at client certificates.
+    pub(crate) wants_certificate: bool,
+    /// Whether some document may name a named value or certificate.
+    pub(crate) names_values: bool,
+    /// Whether every API is served.
+    pub(crate) complete: bool,
+    /// What was found when they were read.
+    pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
 /// The keys of a service, and what was found when they were read.

@@ -11,6 +11,7 @@ mod tests;
 use handfast_core::message::{RequestHead, Scheme};
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// How the versions of an API are told apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,14 +30,14 @@ pub(crate) enum Versioning {
 /// One API revision as the router takes it.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiRoute {
-    /// Without slashes around it; may be empty.
-    pub(crate) path: String,
+    /// Without slashes around it; may be empty. Texts are shared: a recompile clones every route.
+    pub(crate) path: Arc<str>,
     pub(crate) http: bool,
     pub(crate) https: bool,
-    pub(crate) versioning: Versioning,
+    pub(crate) versioning: Arc<Versioning>,
     /// Empty for the original.
-    pub(crate) version: String,
-    pub(crate) revision: String,
+    pub(crate) version: Arc<str>,
+    pub(crate) revision: Arc<str>,
     pub(crate) current: bool,
     pub(crate) online: bool,
     /// What a match returns.
@@ -61,7 +62,7 @@ pub(crate) struct Router {
 
 impl Router {
     pub(crate) fn new(routes: Vec<ApiRoute>) -> Self {
-        let mut by_path: HashMap<String, Vec<ApiRoute>> = HashMap::new();
+        let mut by_path: HashMap<String, Vec<ApiRoute>> = HashMap::with_capacity(routes.len());
         let mut depths = Vec::new();
         for route in routes {
             let key = route.path.to_lowercase();
@@ -170,7 +171,7 @@ impl Asked<'_> {
                 }
                 continue;
             }
-            let by_segment = route.versioning == Versioning::Segment;
+            let by_segment = *route.versioning == Versioning::Segment;
             identified |= !by_segment && !version.is_empty();
             let revision = if by_segment { revision } else { self.revision };
             if route.version.eq_ignore_ascii_case(version) && self.is_revision(route, revision) {
@@ -184,7 +185,7 @@ impl Asked<'_> {
     fn is_revision(&self, route: &ApiRoute, asked: Option<&str>) -> bool {
         match asked {
             None => route.current,
-            Some(revision) => route.online && route.revision == revision,
+            Some(revision) => route.online && *route.revision == *revision,
         }
     }
 

@@ -3,7 +3,7 @@
 use super::Task;
 use super::policies::{Broken, Global, Policies};
 use crate::base_url::BaseUrl;
-use crate::plan::{Api, ApiEntry, ApiService, Documents, Operation, Products};
+use crate::plan::{Api, ApiEntry, ApiService, Apis, Documents, Operation, Products};
 use crate::router::template::{Operations, Template};
 use crate::router::{ApiRoute, Router, Versioning};
 use bytes::Bytes;
@@ -18,29 +18,37 @@ const KEY_QUERY: &str = "subscription-key";
 const HANDSHAKE: &str = "onHandshake";
 const RELEASE: &str = "Microsoft.ApiManagement/service/apis/releases";
 
-/// All APIs of a service.
-#[derive(Default)]
-pub(super) struct Apis {
-    pub(super) router: Router,
-    pub(super) entries: Vec<Arc<ApiEntry>>,
-    pub(super) by_key: HashMap<String, Arc<ApiEntry>>,
-}
-
 /// Compiles the APIs, those that a change touches anew; none is served when the global document cannot be
 /// used.
-pub(super) fn apis(task: &Task<'_>, policies: &Policies<'_>, products: &Products, global: &Global) -> Apis {
-    let resources: Vec<&Arc<Resource>> = task.graph.children(&task.resource.id, "apis").collect();
-    let current = current_revisions(task, &resources);
-    // Entries hold what was composed with the global document and the products.
+pub(super) fn apis(
+    task: &Task<'_>,
+    policies: &Policies<'_>,
+    products: &Arc<Products>,
+    global: &Global,
+) -> Arc<Apis> {
     let keeper = Keeper {
         task,
         previous: task.previous.filter(|one| Arc::ptr_eq(&one.global_document, &global.document)),
         same_values: policies.are_as_before(),
         same_products: task.previous.map(|one| products.same_as(&one.products)).unwrap_or_default(),
     };
-    let mut apis = Apis::default();
-    let mut routes: Vec<ApiRoute> = Vec::with_capacity(resources.len());
-    let mut by_path: HashMap<String, Vec<usize>> = HashMap::with_capacity(resources.len());
+    if let Some(kept) = keeper.all(products).filter(|_| global.usable) {
+        task.again(&kept.diagnostics);
+        return kept.clone();
+    }
+    let (mut apis, diagnostics) = task.watched(|| read_apis(&keeper, policies, products, global.usable));
+    apis.diagnostics = diagnostics;
+    Arc::new(apis)
+}
+
+fn read_apis(keeper: &Keeper<'_>, policies: &Policies<'_>, products: &Products, usable: bool) -> Apis {
+    let task = keeper.task;
+    let resources: Vec<&Arc<Resource>> = task.graph.children(&task.resource.id, "apis").collect();
+    let current = current_revisions(task, &resources);
+    let count = resources.len();
+    let mut apis = Apis { by_id: HashMap::with_capacity(count), ..Apis::default() };
+    let mut routes: Vec<ApiRoute> = Vec::with_capacity(count);
+    let mut by_path: HashMap<String, Vec<usize>> = HashMap::with_capacity(count);
     for resource in resources {
         let family = family_in(&resource.id);
         let members = products.memberships.get(family).map(Vec::as_slice).unwrap_or_default();
@@ -58,10 +66,13 @@ pub(super) fn apis(task: &Task<'_>, policies: &Policies<'_>, products: &Products
         }
         same_path.push(routes.len());
         routes.push(route);
-        apis.by_key.insert(resource.id.key().to_owned(), entry.clone());
+        apis.wants_certificate |= entry.wants_certificate();
+        apis.names_values |= entry.names_values();
+        apis.by_id.insert(resource.id.clone(), entry.clone());
         apis.entries.push(entry);
     }
-    if global.usable {
+    apis.complete = usable && apis.entries.len() == count;
+    if usable {
         apis.router = Router::new(routes);
     }
     apis
@@ -85,13 +96,21 @@ struct Keeper<'a> {
     same_products: Vec<bool>,
 }
 
-impl Keeper<'_> {
+impl<'a> Keeper<'a> {
+    /// All APIs of the previous plan, when nothing in and around any has changed.
+    fn all(&self, products: &Arc<Products>) -> Option<&'a Arc<Apis>> {
+        let previous = self.previous.filter(|_| !self.task.touched.any("apis"))?;
+        let apis = &previous.apis;
+        let same_values = self.same_values || !apis.names_values;
+        (apis.complete && same_values && Arc::ptr_eq(&previous.products, products)).then_some(apis)
+    }
+
     /// The API of the previous plan, when nothing in and around it has changed.
     fn kept(&self, resource: &Resource, place: Place<'_>) -> Option<Arc<ApiEntry>> {
         if self.task.touched.contains("apis", name_in(&resource.id)) {
             return None;
         }
-        let entry = self.previous?.apis_by_key.get(resource.id.key())?;
+        let entry = self.previous?.apis.by_id.get(&resource.id)?;
         let same_place = entry.route.current == place.is_current && entry.members == place.members;
         let is_same = |(product, _): &(usize, bool)| self.same_products.get(*product) == Some(&true);
         let same_plans = entry.members.iter().all(is_same) && (self.same_values || !entry.names_values());
@@ -111,7 +130,7 @@ fn build(
     place: Place<'_>,
 ) -> Option<Arc<ApiEntry>> {
     task.count(|work| work.entries += 1);
-    let before = task.previous.and_then(|previous| previous.apis_by_key.get(resource.id.key()));
+    let before = task.previous.and_then(|previous| previous.apis.by_id.get(&resource.id));
     let (entry, found) = task.watched(|| {
         let report = Report::of(resource);
         let properties = View::of(resource, &report).field("properties");
@@ -234,12 +253,12 @@ fn read_route(task: &Task<'_>, properties: &View<'_>, api: &Api, current: bool) 
         _ => api.identity.version.clone().unwrap_or_default(),
     };
     ApiRoute {
-        path: api.identity.path.clone(),
+        path: api.identity.path.as_str().into(),
         http,
         https,
-        versioning,
-        version,
-        revision: api.identity.revision.clone(),
+        versioning: Arc::new(versioning),
+        version: version.into(),
+        revision: api.identity.revision.as_str().into(),
         current,
         online: properties.bool_or("isOnline", true),
         target: 0,

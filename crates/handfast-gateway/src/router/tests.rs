@@ -3,12 +3,12 @@ use super::*;
 
 fn route(path: &str, target: usize) -> ApiRoute {
     ApiRoute {
-        path: path.to_owned(),
+        path: path.into(),
         http: false,
         https: true,
-        versioning: Versioning::None,
-        version: String::new(),
-        revision: "1".to_owned(),
+        versioning: Arc::default(),
+        version: "".into(),
+        revision: "1".into(),
         current: true,
         online: true,
         target,
@@ -60,8 +60,8 @@ fn an_api_answers_its_own_protocols_only() {
 #[test]
 fn versions_are_told_apart_by_segment_header_or_query() {
     let version = |versioning: &Versioning, version: &str, target| ApiRoute {
-        versioning: versioning.clone(),
-        version: version.to_owned(),
+        versioning: versioning.clone().into(),
+        version: version.into(),
         ..route("a", target)
     };
     let all = |versioning: Versioning| {
@@ -89,7 +89,7 @@ fn versions_are_told_apart_by_segment_header_or_query() {
 #[test]
 fn a_revision_is_reached_by_its_suffix_when_it_is_online() {
     let revision = |number: &str, current, online, target| ApiRoute {
-        revision: number.to_owned(),
+        revision: number.into(),
         current,
         online,
         ..route("a", target)
@@ -110,7 +110,7 @@ fn a_revision_is_reached_by_its_suffix_when_it_is_online() {
         assert_eq!(found(&router, target, &[]), expected, "{target}");
     }
     let versioned =
-        ApiRoute { versioning: Versioning::Segment, version: "v1".into(), ..revision("2", false, true, 7) };
+        ApiRoute { versioning: Versioning::Segment.into(), version: "v1".into(), ..revision("2", false, true, 7) };
     assert_eq!(found(&Router::new(vec![versioned]), "/a/v1;rev=2/x", &[]), Some((7, 2)));
 }
 

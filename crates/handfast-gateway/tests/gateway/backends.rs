@@ -220,3 +220,52 @@ fn the_gateway_may_call_itself_but_not_without_end() {
         assert_internal(&world.get("/loop/x"), "a loop");
     }
 }
+
+#[test]
+fn a_body_above_the_limit_is_told_and_what_is_left_of_it_is_never_sent() {
+    let mut world = World::new(Hop::Wire);
+    let (url, echo) = world.upstream("svc.localhost", false);
+    let open = json!({ "serviceUrl": url, "subscriptionRequired": false });
+    let edit = "<find-and-replace from=\"x\" to=\"y\" />";
+    let again = "<retry condition=\"true\" count=\"2\" interval=\"0\"><forward-request buffer-request-body=\"true\" /></retry>";
+    for (name, policy, bytes) in [
+        ("read", document(edit, "<forward-request />"), (8 << 20) + 1),
+        ("kept", document("", again), (16 << 20) + 1),
+    ] {
+        world.api(name, open.clone(), &["POST /x"]);
+        world.policy(&format!("apis/{name}"), &policy);
+        world.serve();
+        let head = format!(
+            "POST /{name}/x HTTP/1.1\r\nHost: {}\r\nContent-Length: {bytes}\r\n\r\n",
+            crate::world::HOST
+        );
+        let mut message = head.into_bytes();
+        message.resize(message.len() + bytes, b'x');
+        let answer = world.client(None).send_while_reading(message);
+        assert_eq!(answer.status(), 413, "{name}: {}", answer.text());
+        assert_eq!(answer.text(), "{ \"statusCode\": 413, \"message\": \"Content Too Large\" }", "{name}");
+        assert_eq!(echo.seen(), 0, "{name}");
+    }
+}
+
+#[test]
+fn every_line_of_forwarded_for_reaches_the_backend() {
+    let mut world = World::new(Hop::Wire);
+    let (url, _) = world.upstream("svc.localhost", false);
+    api(&mut world, "a", &url, &document("", "<forward-request />"));
+    world.serve();
+    let answer = world.send("GET", "/a/x", &["X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 192.0.2.2"]);
+    assert!(answer.text().contains("192.0.2.1, 192.0.2.2, 127.0.0.1"), "{}", answer.text());
+}
+
+#[test]
+fn the_backend_chooses_between_the_versions_that_are_offered() {
+    let mut world = World::new(Hop::Wire);
+    let (url, _) = world.upstream("svc.localhost", false);
+    api(&mut world, "a", &url, &document("", "<forward-request http-version=\"2or1\" />"));
+    world.serve();
+    for _ in 0..2 {
+        let answer = world.get("/a/x");
+        assert_eq!(answer.status(), 200, "a backend of HTTP/1.1 only: {}", answer.text());
+    }
+}

@@ -164,3 +164,22 @@ fn the_policy_of_a_product_runs_only_in_its_context() {
         assert_eq!(text.contains("X-Product: p"), runs, "{headers:?}: {text}");
     }
 }
+
+#[test]
+fn the_built_in_subscription_opens_every_api() {
+    let mut world = World::new(Hop::Wire);
+    let (url, _) = world.upstream("svc.localhost", false);
+    for name in ["a", "b"] {
+        world.api(name, json!({ "serviceUrl": url }), &["GET /x"]);
+    }
+    world.serve();
+    let id = handfast_model::ResourceId::parse(&format!("{}/subscriptions/master", crate::world::SERVICE));
+    let master = world.graph.get(&id.expect("an id")).expect("it is there").clone();
+    for member in ["primaryKey", "secondaryKey"] {
+        let key = world.material.secret_at(&master, &format!("/properties/{member}")).expect("a key");
+        let header = format!("Ocp-Apim-Subscription-Key: {}", String::from_utf8_lossy(key.expose()));
+        for target in ["/a/x", "/b/x"] {
+            assert_eq!(world.send("GET", target, &[&header]).status(), 200, "{member} {target}");
+        }
+    }
+}

@@ -210,6 +210,8 @@ pub(crate) struct Products {
     pub(crate) names: Vec<String>,
     pub(crate) memberships: Memberships,
     pub(crate) documents: Documents,
+    /// Whether each can be used, and none may name a named value or certificate.
+    pub(crate) settled: bool,
     /// What was found when they were read.
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
@@ -301,6 +303,10 @@ pub(crate) struct ApiEntry {
     pub(crate) open_product: Option<usize>,
     /// The products as they were read.
     pub(crate) members: Vec<(usize, bool)>,
+    /// Whether some document of its own looks at client certificates.
+    pub(crate) wants_certificate: bool,
+    /// Whether some document of its own may name a named value or certificate.
+    pub(crate) names_values: bool,
     /// What was found when it was read.
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// Effective plans by operation (the last row: none) and product (the first column: none), composed when
@@ -329,6 +335,8 @@ impl ApiEntry {
             plans: (0..count).map(|_| OnceLock::new()).collect(),
             open_product: members.iter().find(|(_, open)| *open).map(|(product, _)| *product),
             members: members.to_vec(),
+            wants_certificate: documents.values().any(|document| document.wants_certificate),
+            names_values: documents.values().any(|document| document.names_values),
             diagnostics: Vec::new(),
             api,
             route,
@@ -336,16 +344,6 @@ impl ApiEntry {
             documents,
             products,
         }
-    }
-
-    /// Whether some document of its own may name a named value or certificate.
-    pub(crate) fn names_values(&self) -> bool {
-        self.documents.values().any(|document| document.names_values)
-    }
-
-    /// Whether some document of its own looks at client certificates.
-    pub(crate) fn wants_certificate(&self) -> bool {
-        self.documents.values().any(|document| document.wants_certificate)
     }
 
     /// The effective plan of an operation in the context of a product (an index of the service's).

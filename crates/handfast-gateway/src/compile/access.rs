@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 /// Products whose document can be used; taken over when nothing in them has changed.
 pub(super) fn products(task: &Task<'_>, policies: &Policies<'_>) -> Arc<Products> {
-    let kept = task.previous.filter(|_| !task.touched.any("products") && policies.are_as_before());
+    let kept = task.previous.filter(|previous| {
+        !task.touched.any("products") && (previous.products.settled || policies.are_as_before())
+    });
     if let Some(kept) = kept {
         task.again(&kept.products.diagnostics);
         return kept.products.clone();
@@ -39,6 +41,9 @@ fn read_products(task: &Task<'_>, policies: &Policies<'_>) -> Products {
         products.documents.extend(document);
         products.list.push(Product { identity, document: scoped });
     });
+    let count = task.graph.children(&task.resource.id, "products").count();
+    let names_values = products.documents.values().any(|document| document.names_values);
+    products.settled = products.list.len() == count && !names_values;
     products
 }
 

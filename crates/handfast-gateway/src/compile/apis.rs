@@ -66,8 +66,8 @@ fn read_apis(keeper: &Keeper<'_>, policies: &Policies<'_>, products: &Products, 
         }
         same_path.push(routes.len());
         routes.push(route);
-        apis.wants_certificate |= entry.wants_certificate();
-        apis.names_values |= entry.names_values();
+        apis.wants_certificate |= entry.wants_certificate;
+        apis.names_values |= entry.names_values;
         apis.by_id.insert(resource.id.clone(), entry.clone());
         apis.entries.push(entry);
     }
@@ -113,7 +113,7 @@ impl<'a> Keeper<'a> {
         let entry = self.previous?.apis.by_id.get(&resource.id)?;
         let same_place = entry.route.current == place.is_current && entry.members == place.members;
         let is_same = |(product, _): &(usize, bool)| self.same_products.get(*product) == Some(&true);
-        let same_plans = entry.members.iter().all(is_same) && (self.same_values || !entry.names_values());
+        let same_plans = entry.members.iter().all(is_same) && (self.same_values || !entry.names_values);
         if !same_place || !same_plans {
             return None;
         }

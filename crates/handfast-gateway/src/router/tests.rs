@@ -109,8 +109,11 @@ fn a_revision_is_reached_by_its_suffix_when_it_is_online() {
     ] {
         assert_eq!(found(&router, target, &[]), expected, "{target}");
     }
-    let versioned =
-        ApiRoute { versioning: Versioning::Segment.into(), version: "v1".into(), ..revision("2", false, true, 7) };
+    let versioned = ApiRoute {
+        versioning: Versioning::Segment.into(),
+        version: "v1".into(),
+        ..revision("2", false, true, 7)
+    };
     assert_eq!(found(&Router::new(vec![versioned]), "/a/v1;rev=2/x", &[]), Some((7, 2)));
 }
 

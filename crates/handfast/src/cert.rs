@@ -5,7 +5,7 @@ use crate::clock::SystemClock;
 use crate::instance::ca_of;
 use crate::output::{self, Failure};
 use crate::trust;
-use handfast_core::Clock;
+use handfast_core::{Clock, Severity, UnixTime};
 use handfast_net::ServerName;
 use handfast_pki::ca::{Request, Usage};
 use handfast_pki::path::{Profile, Trust, judge, judge_server_name};
@@ -96,34 +96,57 @@ fn inspect(file: &Path, password: &str, as_json: bool) -> Result<(), Failure> {
         output::print(&serde_json::to_string_pretty(&value).unwrap_or_default());
         return Ok(());
     }
-    let (count, keys) = (contents.certificates.len(), contents.keys);
-    output::print(&format!("{}, {count} certificate(s), {keys} private key(s)", contents.format));
-    let now = SystemClock.now();
+    let count = |number: usize, what: &str| match number {
+        0 => format!("no {what}"),
+        1 => format!("1 {what}"),
+        _ => format!("{number} {what}s"),
+    };
+    output::print(&format!(
+        "{}: {}, {}",
+        contents.format,
+        count(contents.certificates.len(), "certificate"),
+        count(contents.keys, "private key")
+    ));
     for certificate in &contents.certificates {
-        let state = if now > certificate.not_after() {
-            "EXPIRED"
-        } else if now < certificate.not_before() {
-            "NOT YET VALID"
-        } else {
-            "valid"
-        };
-        output::print(&format!("\n  subject     {}", certificate.subject().dotnet()));
-        output::print(&format!("  issuer      {}", certificate.issuer().dotnet()));
-        output::print(&format!("  serial      {}", certificate.serial_hex()));
-        output::print(&format!(
-            "  validity    {} to {}, {state}",
-            certificate.not_before(),
-            certificate.not_after()
-        ));
-        output::print(&format!("  key         {}", certificate.public_key().algorithm));
-        if !certificate.dns_names().is_empty() {
-            output::print(&format!("  DNS names   {}", certificate.dns_names().join(", ")));
+        output::print("");
+        for (name, value) in rows(certificate, SystemClock.now()) {
+            output::print(&format!("  {name:<11} {value}"));
         }
-        output::print(&format!("  CA          {}", if certificate.is_ca() { "yes" } else { "no" }));
-        output::print(&format!("  thumbprint  {}", certificate.thumbprint()));
-        output::print(&format!("  SHA-256     {}", certificate.thumbprint_sha256()));
     }
     Ok(())
+}
+
+/// What is worth seeing of a certificate, in the order that people look for it.
+fn rows(certificate: &Certificate, now: UnixTime) -> Vec<(&'static str, String)> {
+    let role = if certificate.is_ca() { "CA" } else { "leaf" };
+    let mut rows =
+        vec![("subject", certificate.subject().dotnet()), ("issuer", certificate.issuer().dotnet())];
+    if !certificate.dns_names().is_empty() {
+        rows.push(("DNS names", certificate.dns_names().join(", ")));
+    }
+    rows.push(("valid", format!("{} to {}", certificate.not_before(), certificate.not_after())));
+    rows.push(("", validity(certificate, now)));
+    rows.push(("key", format!("{}, {role}", certificate.public_key().algorithm)));
+    rows.push(("serial", certificate.serial_hex()));
+    rows.push(("thumbprint", certificate.thumbprint()));
+    rows.push(("SHA-256", certificate.thumbprint_sha256()));
+    rows
+}
+
+fn validity(certificate: &Certificate, now: UnixTime) -> String {
+    let (from, to) = (certificate.not_before(), certificate.not_after());
+    let days = |seconds: i64| match (seconds / 86_400, seconds / 3_600) {
+        (0 | 1, 1) => "1 hour".to_owned(),
+        (0 | 1, hours) => format!("{hours} hours"),
+        (days, _) => format!("{days} days"),
+    };
+    if now > to {
+        output::paint_severity(Severity::Error, &format!("expired {} ago", days(now.0 - to.0)))
+    } else if now < from {
+        output::paint_severity(Severity::Error, &format!("not valid for another {}", days(from.0 - now.0)))
+    } else {
+        output::paint_good(&format!("valid for another {}", days(to.0 - now.0)))
+    }
 }
 
 fn describe(certificate: &Certificate) -> Value {
@@ -172,11 +195,11 @@ fn verify(file: &Path, ca: Option<&Path>, host: Option<&str>, password: &str) ->
             Err(_) => problems.push(format!("\"{host}\" is no host name and no address")),
         }
     }
-    for certificate in verdict.path.iter().flatten() {
-        output::print(&format!("  {}", certificate.subject().dotnet()));
+    for (depth, certificate) in verdict.path.iter().flatten().enumerate() {
+        output::print(&format!("  {depth}  {}", certificate.subject().dotnet()));
     }
     if problems.is_empty() {
-        output::print("trusted");
+        output::print(&output::paint_good("trusted"));
         return Ok(());
     }
     Err(Failure::Message(format!("not trusted: {}", problems.join("; "))))

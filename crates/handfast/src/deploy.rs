@@ -77,7 +77,7 @@ pub(crate) fn run(
     let mut target = Target { instance, base, files: Vec::new(), diagnostics: Vec::new() };
     let outcome = target.deploy(source);
     let Target { instance, files, mut diagnostics, .. } = target;
-    let outcome = match outcome {
+    let mut outcome = match outcome {
         Ok(outcome) => outcome,
         Err(found) => {
             diagnostics.extend(found);
@@ -85,12 +85,16 @@ pub(crate) fn run(
         }
     };
     let kept: BTreeSet<&ResourceId> = outcome.resources.iter().collect();
-    let gone = previous.iter().filter(|id| !kept.contains(id)).cloned();
-    let deletes: Vec<Command> = gone.map(|id| Command::Delete { id }).collect();
+    let gone: Vec<ResourceId> = previous.iter().filter(|id| !kept.contains(id)).cloned().collect();
+    let deletes: Vec<Command> = gone.iter().cloned().map(|id| Command::Delete { id }).collect();
     if !deletes.is_empty() {
         match instance.change(Command::Batch(deletes)) {
             Ok(found) => diagnostics.extend(found),
-            Err(found) => diagnostics.extend(found),
+            Err(found) => {
+                diagnostics.extend(found);
+                // They are still there: the next deployment tries again.
+                outcome.resources.extend(gone);
+            }
         }
     }
     Ok(Deployed { outcome, diagnostics, files })

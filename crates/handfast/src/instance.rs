@@ -9,7 +9,7 @@ use crate::trust;
 use handfast_core::{Clock, Diagnostic, UnixTime};
 use handfast_edge::EdgePlan;
 use handfast_gateway::GatewayPlan;
-use handfast_model::{ChangeSet, Command, Context, Graph, Material, Settings, apply};
+use handfast_model::{ChangeSet, Command, Context, Graph, Material, Settings, apply, kind};
 use handfast_net::{
     Address, Engine, EngineConfig, GlobalLimits, Hop, ListenError, ListenSource, ListenerPlan, PrivateName,
 };
@@ -19,6 +19,7 @@ use handfast_store::Store;
 use handfast_telemetry::{LogSink, Metrics};
 use ipnet::IpNet;
 use std::collections::{BTreeSet, HashMap};
+use std::fs::{File, TryLockError};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -53,8 +54,12 @@ pub(crate) struct Instance {
     /// What is wrong with the published graph.
     diagnostics: Vec<Diagnostic>,
     engine: Engine,
+    /// Listeners that could not be opened at the last publication; the next one tries again.
+    unopened: Vec<ListenError>,
     addresses: AddressMap,
     front_door: SocketAddr,
+    /// Held for as long as the instance lives.
+    _lock: StateLock,
     probers: BTreeSet<usize>,
 }
 
@@ -69,15 +74,18 @@ struct Candidate {
 pub(crate) struct Endpoint {
     pub(crate) name: String,
     pub(crate) declared: SocketAddr,
-    /// Absent when only this process reaches it.
+    /// Absent when only this process reaches it, or nobody.
     pub(crate) bound: Option<SocketAddr>,
+    /// Why it could not be opened.
+    pub(crate) error: Option<String>,
 }
 
 impl Instance {
     /// Opens the state folder and starts the engine with what is stored there.
     pub(crate) fn open(state: &Path, options: InstanceOptions) -> Result<Self, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let store = Store::open(state).map_err(Failure::new)?;
+        let store = open_store(state)?;
+        let lock = StateLock::take(state)?;
         let loaded = store.load().map_err(Failure::new)?;
         let settings = Settings { front_door: options.front_door.ip(), ..Settings::default() };
         let ca = Arc::new(open_ca(&store, clock.now(), &settings)?);
@@ -115,8 +123,10 @@ impl Instance {
             gateway_environment,
             diagnostics: Vec::new(),
             engine,
+            unopened: Vec::new(),
             addresses: options.addresses,
             front_door: options.front_door,
+            _lock: lock,
             probers: BTreeSet::new(),
         };
         let everything = ChangeSet::everything(&instance.graph);
@@ -173,19 +183,43 @@ impl Instance {
         &*self.clock
     }
 
-    /// Everything that listens.
+    /// Everything that listens, or should.
     pub(crate) fn endpoints(&self) -> Vec<Endpoint> {
-        let of_edge = self.edge.frontends().iter().map(|frontend| {
-            let address = edge_address(frontend);
-            let declared = SocketAddr::new(address.ip(), address.port());
-            Endpoint { name: frontend.name.clone(), declared, bound: self.engine.bound(&address) }
-        });
-        let of_gateway = self.gateway.frontends().iter().map(|frontend| {
-            let address = self.gateway_address(frontend);
-            let declared = SocketAddr::new(address.ip(), address.port());
-            Endpoint { name: frontend.name.clone(), declared, bound: self.engine.bound(&address) }
-        });
+        let of_edge = self.edge.frontends().iter().map(|f| self.endpoint(&f.name, edge_address(f)));
+        let of_gateway = self.gateway.frontends().iter();
+        let of_gateway = of_gateway.map(|f| self.endpoint(&f.name, self.gateway_address(f)));
         of_edge.chain(of_gateway).collect()
+    }
+
+    fn endpoint(&self, name: &str, address: Address) -> Endpoint {
+        let error = self.unopened.iter().find(|error| error.address == address);
+        Endpoint {
+            name: self.as_written(name),
+            declared: SocketAddr::new(address.ip(), address.port()),
+            bound: self.engine.bound(&address),
+            error: error.map(|error| error.reason.clone()),
+        }
+    }
+
+    /// A frontend's name begins with the key of its resource, in lower case: shown in the case of the graph.
+    fn as_written(&self, name: &str) -> String {
+        let resources = self.graph.of_kind(kind::APPLICATION_GATEWAY);
+        let resources = resources.chain(self.graph.of_kind(kind::SERVICE));
+        let hit = resources.map(|resource| resource.id.as_str()).find(|id| {
+            name.get(..id.len()).is_some_and(|start| start.eq_ignore_ascii_case(id))
+                && name
+                    .get(id.len()..)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', ':', ' ']))
+        });
+        match hit {
+            Some(id) => format!("{id}{}", name.get(id.len()..).unwrap_or_default()),
+            None => name.to_owned(),
+        }
+    }
+
+    /// What could not be opened.
+    pub(crate) fn unopened(&self) -> Vec<Diagnostic> {
+        self.unopened.iter().map(listen_diagnostic).collect()
     }
 
     /// Ends: no new connections, requests in flight get `grace`.
@@ -261,8 +295,7 @@ impl Instance {
                 state,
             });
         }
-        let errors = self.engine.apply(plans);
-        self.diagnostics.extend(errors.iter().map(listen_diagnostic));
+        self.unopened = self.engine.apply(plans);
         self.start_probers();
     }
 
@@ -329,6 +362,33 @@ fn listen_diagnostic(error: &ListenError) -> Diagnostic {
         .help("free the address, or give it another one with --address")
 }
 
+/// The mark of a running instance on its state folder. The kernel takes it away when the process ends, however
+/// it ends.
+struct StateLock {
+    _file: File,
+}
+
+impl StateLock {
+    fn take(state: &Path) -> Result<Self, Failure> {
+        let path = state.join("lock");
+        let failed = |error: std::io::Error| Failure::Message(format!("\"{}\": {error}", path.display()));
+        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(Failure::Message(format!(
+                "state folder \"{}\" is in use by another handfast; end it, or give another folder with --state",
+                state.display()
+            ))),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+}
+
+fn open_store(state: &Path) -> Result<Store, Failure> {
+    Store::open(state)
+        .map_err(|error| Failure::Message(format!("state folder \"{}\": {error}", state.display())))
+}
+
 fn open_ca(store: &Store, now: UnixTime, settings: &Settings) -> Result<InstanceCa, Failure> {
     if let Some(pem) = store.blob(CA_BLOB).map_err(Failure::new)? {
         let text = String::from_utf8_lossy(pem.expose()).into_owned();
@@ -346,7 +406,7 @@ fn open_ca(store: &Store, now: UnixTime, settings: &Settings) -> Result<Instance
 
 /// The CA of a state folder, made when there is none yet.
 pub(crate) fn ca_of(state: &Path) -> Result<InstanceCa, Failure> {
-    let store = Store::open(state).map_err(Failure::new)?;
+    let store = open_store(state)?;
     open_ca(&store, SystemClock.now(), &Settings::default())
 }
 

@@ -20,6 +20,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Exit code for a command that was understood and failed.
 const FAILED: u8 = 1;
+/// Exit code for flags that make no sense, as clap has it.
+const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let started = std::time::Instant::now();
@@ -35,7 +37,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output::failure(&failure);
-            ExitCode::from(FAILED)
+            ExitCode::from(if matches!(failure, output::Failure::Usage(_)) { USAGE } else { FAILED })
         }
     }
 }

@@ -1,8 +1,14 @@
 //! What people read: diagnostics and failures, coloured on a terminal only.
-#![allow(clippy::print_stderr, clippy::print_stdout, reason = "this module is the border to the terminal")]
 
 use handfast_core::{Diagnostic, Severity};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
+
+/// A line to standard error. Whoever reads may have gone; that is no reason to stop serving.
+macro_rules! say {
+    ($($part:tt)*) => {
+        let _ = writeln!(std::io::stderr().lock(), $($part)*);
+    };
+}
 
 /// A command that failed: one sentence, or diagnostics.
 #[derive(Debug, thiserror::Error)]
@@ -10,6 +16,9 @@ pub(crate) enum Failure {
     /// What went wrong, in one sentence.
     #[error("{0}")]
     Message(String),
+    /// A flag whose value cannot be used, in one sentence.
+    #[error("{0}")]
+    Usage(String),
     /// What is wrong with the input.
     #[error("{} problems", .0.len())]
     Diagnostics(Vec<Diagnostic>),
@@ -30,7 +39,9 @@ impl From<Vec<Diagnostic>> for Failure {
 /// Prints why a command failed.
 pub(crate) fn failure(failure: &Failure) {
     match failure {
-        Failure::Message(message) => eprintln!("{} {message}", paint(Severity::Error, "error:")),
+        Failure::Message(message) | Failure::Usage(message) => {
+            say!("{} {message}", paint(Severity::Error, "error:"));
+        }
         Failure::Diagnostics(found) => diagnostics(found),
     }
 }
@@ -41,27 +52,28 @@ pub(crate) fn diagnostics(found: &[Diagnostic]) {
     sorted.sort_by_key(|diagnostic| diagnostic.severity);
     for diagnostic in sorted {
         let label = format!("{}[{}]:", diagnostic.severity.as_str(), diagnostic.code);
-        eprintln!("{} {}", paint(diagnostic.severity, &label), diagnostic.message);
+        say!("{} {}", paint(diagnostic.severity, &label), diagnostic.message);
         if let Some(place) = &diagnostic.place {
-            eprintln!("   at {place}");
+            say!("   at {place}");
         }
         if let Some(resource) = &diagnostic.resource {
-            eprintln!("   on {}", short(resource));
+            say!("   on {}", short(resource));
         }
         if let Some(help) = &diagnostic.help {
-            eprintln!("   help: {help}");
+            say!("   help: {help}");
         }
     }
 }
 
 /// A line about what happens, to standard error.
 pub(crate) fn note(text: &str) {
-    eprintln!("{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// A line that was asked for, to standard output.
 pub(crate) fn print(text: &str) {
-    println!("{text}");
+    // Whoever reads may have gone (`… | head`); there is nobody left to tell.
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
 /// A resource id without the part that is the same for all.
@@ -75,18 +87,27 @@ pub(crate) fn paint_severity(severity: Severity, text: &str) -> String {
     colour(severity, text, std::io::stdout().is_terminal())
 }
 
+/// Text for standard output in the colour of success.
+pub(crate) fn paint_good(text: &str) -> String {
+    code(32, text, std::io::stdout().is_terminal())
+}
+
 fn paint(severity: Severity, text: &str) -> String {
     colour(severity, text, std::io::stderr().is_terminal())
 }
 
 fn colour(severity: Severity, text: &str, terminal: bool) -> String {
-    if !terminal || std::env::var_os("NO_COLOR").is_some() {
-        return text.to_owned();
-    }
     let colour = match severity {
         Severity::Error => 31,
         Severity::Warning => 33,
         Severity::Info => 36,
     };
+    code(colour, text, terminal)
+}
+
+fn code(colour: u8, text: &str, terminal: bool) -> String {
+    if !terminal || std::env::var_os("NO_COLOR").is_some() {
+        return text.to_owned();
+    }
     format!("\u{1b}[1;{colour}m{text}\u{1b}[0m")
 }

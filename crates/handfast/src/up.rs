@@ -50,6 +50,7 @@ pub(crate) fn run(options: UpOptions, started: Instant) -> Result<(), Failure> {
         }
     };
     output::diagnostics(&deployed.diagnostics);
+    output::diagnostics(&instance.unopened());
     let ready =
         Ready { instance: &instance, outcome: &deployed.outcome, ca_file: &ca_file, took: started.elapsed() };
     // The file comes first: whoever reads the ready line finds it.
@@ -60,7 +61,8 @@ pub(crate) fn run(options: UpOptions, started: Instant) -> Result<(), Failure> {
     let mut follower = Follower { source, watch: Watch::default(), resources: deployed.outcome.resources };
     follower.watch.set(deployed.files);
     serve(&mut instance, follower, !options.no_watch)?;
-    output::note("draining");
+    output::note("draining; another Ctrl-C ends at once");
+    end_on_signal(temporary.as_ref().map(|folder| folder.path().to_owned()))?;
     if !instance.drain(Duration::from_secs(options.grace)) {
         output::note("some connections did not end in time and were closed");
     }
@@ -100,7 +102,7 @@ fn open(
             },
             cores,
             front_door: options.front_door,
-            addresses: AddressMap::parse(&options.addresses).map_err(Failure::Message)?,
+            addresses: AddressMap::parse(&options.addresses).map_err(Failure::Usage)?,
             log,
             metrics,
         },
@@ -129,6 +131,38 @@ fn serve(instance: &mut Instance, mut follower: Follower, follow: bool) -> Resul
     })
 }
 
+/// From now on a signal ends the process at once, for those who do not want to wait for the drain.
+/// State that was not to be kept is removed: it has keys in it.
+fn end_on_signal(temporary: Option<PathBuf>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::new)?;
+    let signals = {
+        let _inside = runtime.enter();
+        use tokio::signal::unix::{SignalKind, signal};
+        let listen = |kind: SignalKind| signal(kind).map_err(Failure::new);
+        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?)
+    };
+    let wait = move || {
+        let (mut terminate, mut interrupt) = signals;
+        runtime.block_on(async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        });
+        output::note("ended before all requests were answered");
+        if let Some(folder) = &temporary {
+            let _ = std::fs::remove_dir_all(folder);
+        }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the main thread waits for the drain that is given up"
+        )]
+        std::process::exit(1);
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(wait).map_err(Failure::new)?;
+    Ok(())
+}
+
 /// Deploys again when a file has changed.
 struct Follower {
     source: Source,
@@ -145,6 +179,7 @@ impl Follower {
         match deploy::run(&self.source, instance, &self.resources) {
             Ok(deployed) => {
                 output::diagnostics(&deployed.diagnostics);
+                output::diagnostics(&instance.unopened());
                 output::note(&format!("changed files are live after {} ms", started.elapsed().as_millis()));
                 self.resources = deployed.outcome.resources;
                 self.watch.set(deployed.files);
@@ -173,13 +208,16 @@ impl Ready<'_> {
                 "name": output::short(&endpoint.name),
                 "address": endpoint.declared.to_string(),
                 "bound": endpoint.bound.map(|bound| dialable(bound).to_string()),
+                "error": endpoint.error,
             })
         };
-        let endpoints: Vec<Value> = self.instance.endpoints().iter().map(endpoint).collect();
+        let all = self.instance.endpoints();
+        let ready = all.iter().all(|endpoint| endpoint.error.is_none());
+        let endpoints: Vec<Value> = all.iter().map(endpoint).collect();
         let value = |(name, output): (&String, &Value)| (name.clone(), output["value"].clone());
         let outputs: serde_json::Map<String, Value> = self.outcome.outputs.iter().map(value).collect();
         json!({
-            "ready": true,
+            "ready": ready,
             "milliseconds": self.took.as_millis() as u64,
             "endpoints": endpoints,
             "caFile": self.ca_file.display().to_string(),
@@ -188,25 +226,43 @@ impl Ready<'_> {
     }
 
     fn text(&self) -> String {
-        let mut text = String::new();
-        for endpoint in self.instance.endpoints() {
-            let (name, declared) = (output::short(&endpoint.name), endpoint.declared.to_string());
-            // Writing to a string cannot fail.
-            let _ = match endpoint.bound {
-                Some(bound) if bound == endpoint.declared => writeln!(text, "  {declared:<22} {name}"),
-                Some(bound) => writeln!(text, "  {declared:<22} {name}, dial {}", dialable(bound)),
-                None => writeln!(text, "  {declared:<22} {name}, only from inside"),
+        let endpoints = self.instance.endpoints();
+        let address = |endpoint: &Endpoint| match (endpoint.bound, &endpoint.error) {
+            (Some(bound), _) => dialable(bound).to_string(),
+            (None, Some(_)) => "not open".to_owned(),
+            (None, None) => "inside only".to_owned(),
+        };
+        let mut rows: Vec<(String, String)> = Vec::new();
+        for endpoint in &endpoints {
+            let name = output::short(&endpoint.name);
+            let note = match endpoint.bound {
+                Some(bound) if bound == endpoint.declared => String::new(),
+                _ if name.contains(&endpoint.declared.to_string()) => String::new(),
+                _ => format!("  ({})", endpoint.declared),
             };
+            rows.push((address(endpoint), format!("{name}{note}")));
         }
         for (name, output) in &self.outcome.outputs {
             let value = match &output["value"] {
                 Value::String(value) => value.clone(),
                 other => other.to_string(),
             };
-            let _ = writeln!(text, "  output {name} = {value}");
+            rows.push((name.clone(), value));
         }
-        let _ = writeln!(text, "  CA of this instance: {}", self.ca_file.display());
-        let _ = write!(text, "ready in {} ms", self.took.as_millis());
+        rows.push(("instance CA".to_owned(), self.ca_file.display().to_string()));
+        let mut text = String::new();
+        let width = rows.iter().map(|(left, _)| left.chars().count()).max().unwrap_or_default();
+        for (left, right) in &rows {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "  {left:<width$}  {right}");
+        }
+        let closed = endpoints.iter().filter(|endpoint| endpoint.error.is_some()).count();
+        let took = self.took.as_millis();
+        let _ = match closed {
+            0 => write!(text, "{} in {took} ms", output::paint_good("ready")),
+            1 => write!(text, "started in {took} ms, 1 listener is not open"),
+            _ => write!(text, "started in {took} ms, {closed} listeners are not open"),
+        };
         text
     }
 }

@@ -40,6 +40,11 @@ fn the_ready_line_names_every_address_the_ca_and_the_time_it_took() {
     };
     assert_eq!(of(&format!("127.0.0.1:{}", up.port))["bound"], format!("127.0.0.1:{}", up.port));
     assert!(of("10.10.1.4:443")["bound"].is_null(), "nothing outside reaches the gateway");
+    let named = |endpoint: &serde_json::Value| endpoint["name"].as_str().expect("a name").to_owned();
+    assert!(
+        named(of(&format!("127.0.0.1:{}", up.port))).starts_with("Microsoft.Network/applicationGateways/")
+    );
+    assert!(named(of("10.10.1.4:443")).starts_with("Microsoft.ApiManagement/service/"));
     assert!(up.stop("INT").success(), "Ctrl-C drains and ends in good order");
 }
 
@@ -220,4 +225,59 @@ fn a_socket_that_was_handed_over_is_served() {
     example.edit("policies/orders.xml", "<value>orders</value>", "<value>changed</value>");
     up.wait_for("changed files are live");
     assert!(list_orders(&up, &example).contains("X-Served-By: changed"));
+}
+
+#[test]
+fn a_listener_that_cannot_be_opened_is_not_claimed_and_tried_again() {
+    let (example, services) = (Example::copy(), Services::start());
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let mapped = format!("10.10.1.4:443={address}");
+    let mut up = Up::start(&example, &services, &["--address", &mapped]);
+    assert_eq!(up.ready["ready"], false);
+    let endpoints = up.ready["endpoints"].as_array().expect("endpoints").clone();
+    let gateway =
+        endpoints.iter().find(|endpoint| endpoint["address"] == "10.10.1.4:443").expect("an endpoint");
+    assert!(gateway["bound"].is_null() && gateway["error"].as_str().is_some_and(|e| e.contains("in use")));
+    let said = up.wait_for("--address").to_owned();
+    assert!(said.contains("ListenerNotOpened"), "{said}");
+    drop(taken);
+    example.edit("policies/orders.xml", "<value>orders</value>", "<value>changed</value>");
+    up.wait_for("changed files are live");
+    std::net::TcpStream::connect(&address).expect("it is open now");
+}
+
+#[test]
+fn a_state_folder_has_one_instance_at_a_time() {
+    let (example, services) = (Example::copy(), Services::start());
+    let state = example.path().join("state");
+    let arguments = ["--state", state.to_str().expect("a path")];
+    let _up = Up::start(&example, &services, &arguments);
+    let second = command(&example, &services, free_port(), &arguments).output().expect("handfast runs");
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert_eq!(second.status.code(), Some(1), "{said}");
+    assert!(said.contains("is in use by another handfast"), "{said}");
+}
+
+#[test]
+fn a_second_ctrl_c_ends_at_once() {
+    let (example, services) = (Example::copy(), Services::start());
+    let mut up = Up::start(&example, &services, &["--grace", "600"]);
+    // A request whose body never ends keeps the drain waiting.
+    let upload = up.endless_upload(&example, &services);
+    up.signal("INT");
+    up.wait_for("another Ctrl-C ends at once");
+    assert!(up.is_running(), "the request is waited for");
+    assert_eq!(up.stop("INT").code(), Some(1));
+    drop(upload);
+}
+
+#[test]
+fn flags_that_make_no_sense_are_a_matter_of_usage() {
+    let (example, services) = (Example::copy(), Services::start());
+    let arguments = ["--address", "nonsense", "--no-watch"];
+    let output = command(&example, &services, free_port(), &arguments).output().expect("handfast runs");
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("10.0.1.4:443=127.0.0.1:9443"), "{said}");
 }

@@ -182,12 +182,43 @@ impl Up {
         self.seen_errors.clear();
     }
 
-    /// Ends it with a signal and waits for its end.
-    pub(crate) fn stop(mut self, signal: &str) -> std::process::ExitStatus {
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-s", signal, &pid]).status().expect("kill runs");
         assert!(sent.success());
+    }
+
+    /// Ends it with a signal and waits for its end.
+    pub(crate) fn stop(mut self, signal: &str) -> std::process::ExitStatus {
+        self.signal(signal);
         self.child.wait().expect("it ends")
+    }
+
+    /// Whether it has not ended.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_none()
+    }
+
+    /// A request in flight: curl sends a body whose rest never comes. It has begun when this returns.
+    pub(crate) fn endless_upload(&self, example: &Example, services: &Services) -> Upload {
+        let before = services.echo.seen();
+        let key = format!("Ocp-Apim-Subscription-Key: {}", example.parameter("subscriptionKey"));
+        let mut command = Command::new("curl");
+        command.args(["--silent", "--http1.1", "--cacert"]).arg(certificate("internal-root.pem"));
+        command.arg("--cert").arg(certificate("valid.chain.pem")).arg("--key").arg(certificate("valid.key"));
+        command
+            .args(["--header", &key, "--header", "Expect:", "--request", "POST", "--upload-file", "-"])
+            .arg(self.url("/orders/"));
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("curl runs");
+        let mut body = child.stdin.take().expect("piped");
+        std::io::Write::write_all(&mut body, b"begun").expect("curl reads");
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        while services.echo.seen() == before {
+            assert!(std::time::Instant::now() < deadline, "the request never reached its service");
+            std::thread::yield_now();
+        }
+        Upload { child, _body: body }
     }
 
     /// A request through curl.
@@ -199,6 +230,19 @@ impl Up {
     /// The URL of a target of the shop.
     pub(crate) fn url(&self, target: &str) -> String {
         format!("https://shop.localhost:{}{target}", self.port)
+    }
+}
+
+/// A curl that waits for the rest of its body.
+pub(crate) struct Upload {
+    child: Child,
+    _body: std::process::ChildStdin,
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -1,0 +1,81 @@
+//! `handfast policy` as a user has it: places, exit codes, JSON, and case files.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const GOOD: &str = "<policies>\n  <inbound>\n    <base />\n  </inbound>\n</policies>\n";
+const BAD: &str = "<policies>\n\t<inbound>\n\t<set-heeder name=\"a\" />\n  </inbound>\n</policies>\n";
+
+fn policy(folder: &Path, arguments: &[&OsStr]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_handfast"));
+    command.current_dir(folder).arg("policy").args(arguments).output().expect("handfast runs")
+}
+
+fn words<'a>(words: &'a [&'a str]) -> Vec<&'a OsStr> {
+    words.iter().map(OsStr::new).collect()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn a_wrong_document_is_shown_with_its_place() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("good.xml"), GOOD).expect("a file");
+    std::fs::write(folder.path().join("bad.xml"), BAD).expect("a file");
+    let output = policy(folder.path(), &words(&["check", "good.xml"]));
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stderr), "1 document checked, 0 refused\n");
+    let output = policy(folder.path(), &words(&["check", "."]));
+    let (shown, said) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(shown.contains("bad.xml:2:") && shown.contains("'set-heeder' stands at line 3"), "{shown}");
+    assert!(shown.contains("2 | \t<inbound>\n  | \t"), "{shown}");
+    assert!(said.contains("2 documents checked, 1 refused"), "{said}");
+}
+
+#[test]
+fn json_has_severity_code_and_place() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("bad.xml"), BAD).expect("a file");
+    let output = policy(folder.path(), &words(&["check", "bad.xml", "--json"]));
+    assert_eq!(output.status.code(), Some(1));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let found = &json[0]["diagnostics"][0];
+    assert_eq!(
+        (&json[0]["file"], &found["severity"], &found["line"]),
+        (&"bad.xml".into(), &"error".into(), &2.into())
+    );
+}
+
+#[test]
+fn case_files_pass_and_fail() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../cases/policy");
+    let output = policy(folder.path(), &[OsStr::new("test"), all.as_os_str()]);
+    assert!(output.status.success(), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).ends_with(" passed, 0 failed\n"));
+    std::fs::write(folder.path().join("broken.case"), "this is no case\n").expect("a file");
+    let output = policy(folder.path(), &words(&["test", "broken.case"]));
+    assert_eq!(output.status.code(), Some(1));
+    let shown = text(&output.stdout);
+    assert!(shown.contains("failed broken.case") && shown.contains("0 passed, 1 failed"), "{shown}");
+}
+
+#[test]
+fn missing_files_and_names_that_are_no_text_are_dealt_with() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = policy(folder.path(), &words(&["check", "missing.xml"]));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("\"missing.xml\""));
+    let output = policy(folder.path(), &words(&["check", "."]));
+    assert!(text(&output.stderr).contains("no file that ends in \".xml\""));
+    assert_eq!(policy(folder.path(), &words(&["check"])).status.code(), Some(2));
+    let name = OsStr::from_bytes(b"caf\xe9.xml");
+    std::fs::write(folder.path().join(name), GOOD).expect("a file");
+    let output = policy(folder.path(), &[OsStr::new("check"), name]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}

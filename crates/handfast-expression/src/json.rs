@@ -1,0 +1,391 @@
+//! JSON tokens as Newtonsoft's: shared by reference, changed in place, each with its parent.
+
+mod read;
+mod write;
+
+pub(crate) use read::parse;
+
+use crate::fault::{Fault, argument_null, throw};
+use crate::types::{Prim, Type};
+use crate::value::{Object, Value, lock};
+use std::sync::{Arc, Mutex, Weak};
+
+/// A token; clones are the same token.
+#[derive(Clone)]
+pub struct Token(Arc<Node>);
+
+struct Node {
+    kind: Mutex<Kind>,
+    parent: Mutex<Weak<Node>>,
+}
+
+/// What a token is.
+#[derive(Clone)]
+pub(crate) enum Kind {
+    /// Properties, in order.
+    Object(Vec<Token>),
+    Array(Vec<Token>),
+    Property(String, Token),
+    /// A scalar, or null.
+    Value(Value),
+}
+
+impl Token {
+    pub(crate) fn new(kind: Kind) -> Self {
+        let token = Self(Arc::new(Node { kind: Mutex::new(kind), parent: Mutex::new(Weak::new()) }));
+        for child in token.children() {
+            child.adopt(&token);
+        }
+        token
+    }
+
+    pub(crate) fn scalar_of(value: Value) -> Self {
+        Self::new(Kind::Value(value))
+    }
+
+    pub(crate) fn property(name: &str, value: Self) -> Self {
+        Self::new(Kind::Property(name.to_owned(), value.free()))
+    }
+
+    fn adopt(&self, parent: &Self) {
+        *lock(&self.0.parent) = Arc::downgrade(&parent.0);
+    }
+
+    pub(crate) fn parent(&self) -> Option<Self> {
+        lock(&self.0.parent).upgrade().map(Self)
+    }
+
+    /// The token itself, or a copy when it already has a parent.
+    pub(crate) fn free(self) -> Self {
+        if self.parent().is_some() { self.deep_clone() } else { self }
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        lock(&self.0.kind).clone()
+    }
+
+    pub(crate) fn deep_clone(&self) -> Self {
+        Self::new(match self.kind() {
+            Kind::Object(items) => Kind::Object(items.iter().map(Self::deep_clone).collect()),
+            Kind::Array(items) => Kind::Array(items.iter().map(Self::deep_clone).collect()),
+            Kind::Property(name, value) => Kind::Property(name, value.deep_clone()),
+            Kind::Value(value) => Kind::Value(value),
+        })
+    }
+
+    /// The class that the token is of.
+    pub fn class(&self) -> &'static str {
+        match *lock(&self.0.kind) {
+            Kind::Object(_) => "JObject",
+            Kind::Array(_) => "JArray",
+            Kind::Property(..) => "JProperty",
+            Kind::Value(_) => "JValue",
+        }
+    }
+
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// `Equals`: scalars by type and value, containers by identity.
+    pub(crate) fn equals(&self, other: &Self) -> bool {
+        match (self.kind(), other.kind()) {
+            (Kind::Value(a), Kind::Value(b)) => crate::arith::equals(&a, &b),
+            _ => self.same(other),
+        }
+    }
+
+    pub(crate) fn deep_equals(&self, other: &Self) -> bool {
+        match (self.kind(), other.kind()) {
+            (Kind::Value(a), Kind::Value(b)) => crate::arith::equals(&a, &b),
+            (Kind::Array(a), Kind::Array(b)) => {
+                a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a.deep_equals(b))
+            }
+            (Kind::Property(n, a), Kind::Property(m, b)) => n == m && a.deep_equals(&b),
+            (Kind::Object(a), Kind::Object(b)) => {
+                a.len() == b.len()
+                    && a.iter()
+                        .all(|p| other.get(&p.name()).is_some_and(|value| p.value().deep_equals(&value)))
+            }
+            _ => false,
+        }
+    }
+
+    /// The value of a scalar, null for others.
+    pub(crate) fn scalar(&self) -> Value {
+        match self.kind() {
+            Kind::Value(value) => value,
+            _ => Value::Null,
+        }
+    }
+
+    pub(crate) fn children(&self) -> Vec<Self> {
+        match self.kind() {
+            Kind::Object(items) | Kind::Array(items) => items,
+            Kind::Property(_, value) => vec![value],
+            Kind::Value(_) => Vec::new(),
+        }
+    }
+
+    pub(crate) fn enumerate(&self) -> Result<Vec<Value>, Fault> {
+        Ok(self.children().into_iter().map(Value::Json).collect())
+    }
+
+    /// Properties as pairs, as `foreach` over a `JObject` gives them.
+    pub(crate) fn pairs(&self) -> Vec<Value> {
+        self.children().iter().map(|p| Value::pair(Value::str(p.name()), Value::Json(p.value()))).collect()
+    }
+
+    pub(crate) fn name(&self) -> String {
+        match self.kind() {
+            Kind::Property(name, _) => name,
+            _ => String::new(),
+        }
+    }
+
+    pub(crate) fn value(&self) -> Self {
+        match self.kind() {
+            Kind::Property(_, value) => value,
+            _ => self.clone(),
+        }
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<Self> {
+        self.children().into_iter().find(|property| property.name() == name)
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Self> {
+        self.find(name).map(|property| property.value())
+    }
+
+    pub(crate) fn set_value(&self, value: Self) {
+        let value = value.free();
+        value.adopt(self);
+        if let Kind::Property(_, place) = &mut *lock(&self.0.kind) {
+            *place = value;
+        }
+    }
+
+    pub(crate) fn set(&self, name: &str, value: Self) {
+        match self.find(name) {
+            Some(property) => property.set_value(value),
+            None => self.insert(usize::MAX, Self::property(name, value)),
+        }
+    }
+
+    pub(crate) fn insert(&self, at: usize, child: Self) {
+        let child = child.free();
+        child.adopt(self);
+        if let Kind::Object(items) | Kind::Array(items) = &mut *lock(&self.0.kind) {
+            items.insert(at.min(items.len()), child);
+        }
+    }
+
+    pub(crate) fn position(&self) -> Option<(Self, usize)> {
+        let parent = self.parent()?;
+        let at = parent.children().iter().position(|child| child.same(self))?;
+        Some((parent, at))
+    }
+
+    /// Takes the token out of its parent.
+    pub(crate) fn detach(&self) -> Result<(), Fault> {
+        let Some((parent, at)) = self.position() else {
+            return Err(throw("InvalidOperationException", "The parent is missing."));
+        };
+        if parent.class() == "JProperty" {
+            return parent.detach();
+        }
+        if let Kind::Object(items) | Kind::Array(items) = &mut *lock(&parent.0.kind) {
+            items.remove(at);
+        }
+        *lock(&self.0.parent) = Weak::new();
+        Ok(())
+    }
+
+    pub(crate) fn replace(&self, other: Self) -> Result<(), Fault> {
+        let Some((parent, at)) = self.position() else {
+            return Err(throw("InvalidOperationException", "The parent is missing."));
+        };
+        if parent.class() == "JProperty" {
+            parent.set_value(other);
+            return Ok(());
+        }
+        self.detach()?;
+        parent.insert(at, other);
+        Ok(())
+    }
+
+    pub(crate) fn clear(&self) {
+        if let Kind::Object(items) | Kind::Array(items) = &mut *lock(&self.0.kind) {
+            items.clear();
+        }
+    }
+
+    /// `Type` as its name.
+    pub(crate) fn type_name(&self) -> &'static str {
+        match self.kind() {
+            Kind::Object(_) => "Object",
+            Kind::Array(_) => "Array",
+            Kind::Property(..) => "Property",
+            Kind::Value(value) => match value {
+                Value::Null => "Null",
+                Value::Bool(_) => "Boolean",
+                Value::Int(..) => "Integer",
+                Value::Single(_) | Value::Double(_) | Value::Decimal(_) => "Float",
+                Value::Date(_) | Value::Offset(..) => "Date",
+                Value::Guid(_) => "Guid",
+                Value::Span(_) => "TimeSpan",
+                Value::Object(_) => "Bytes",
+                _ => "String",
+            },
+        }
+    }
+
+    /// The JSON text.
+    pub fn to_json(&self, indented: bool) -> String {
+        write::text(self, indented)
+    }
+
+    /// `ToString()`: scalars as text, containers as indented JSON.
+    pub(crate) fn display(&self) -> String {
+        match self.kind() {
+            Kind::Value(value) => crate::text::display(&value),
+            _ => self.to_json(true),
+        }
+    }
+
+    /// `a.b[0]`.
+    pub(crate) fn path(&self) -> String {
+        let Some((parent, at)) = self.position() else { return String::new() };
+        let base = parent.path();
+        match (parent.class(), self.class()) {
+            ("JArray", _) => format!("{base}[{at}]"),
+            (_, "JProperty") => {
+                let name = self.name();
+                let plain = name.chars().all(|c| c.is_alphanumeric() || c == '_');
+                match (plain, base.is_empty()) {
+                    (true, true) => name,
+                    (true, false) => format!("{base}.{name}"),
+                    _ => format!("{base}['{name}']"),
+                }
+            }
+            _ => base,
+        }
+    }
+}
+
+/// A value as a token, as `JToken.FromObject` and the implicit conversions make it.
+pub(crate) fn from_value(value: &Value) -> Token {
+    match value {
+        Value::Json(token) => token.clone(),
+        Value::Enum(_, number) => Token::scalar_of(Value::Int(Prim::Long, *number)),
+        Value::Char(_) => Token::scalar_of(Value::str(value.to_text())),
+        Value::Object(object) => match &**object {
+            Object::Bytes(_) => Token::scalar_of(value.clone()),
+            Object::Anonymous(fields) => Token::new(Kind::Object(
+                fields.iter().map(|(name, value)| Token::property(name, from_value(value))).collect(),
+            )),
+            Object::Record(_, fields) if !matches!(value.type_of(), Type::Class("IGrouping" | "Uri", _)) => {
+                Token::new(Kind::Object(
+                    fields.iter().map(|(name, value)| Token::property(name, from_value(value))).collect(),
+                ))
+            }
+            Object::Dictionary(_, map) => {
+                let entries = lock(map).entries.clone();
+                Token::new(Kind::Object(
+                    entries
+                        .iter()
+                        .map(|(key, value)| Token::property(&key.to_text(), from_value(value)))
+                        .collect(),
+                ))
+            }
+            other => match crate::call::enumerate(other) {
+                Some(items) => {
+                    Token::new(Kind::Array(items.iter().map(|item| from_value(item).free()).collect()))
+                }
+                None => Token::scalar_of(Value::str(value.to_text())),
+            },
+        },
+        other => Token::scalar_of(other.clone()),
+    }
+}
+
+/// A token (or none) as a value of a type. `strict`, as casts are: null is refused where the type has none.
+pub(crate) fn to_type(value: &Value, of: &Type, strict: bool) -> Result<Value, Fault> {
+    let Value::Json(token) = value else {
+        return match of.admits_null() || !strict {
+            true => Ok(crate::arith::default_of(of)),
+            false => Err(argument_null("value")),
+        };
+    };
+    let token = token.value();
+    if crate::arith::is_instance(&Value::Json(token.clone()), of) && *of != Type::Object {
+        return Ok(Value::Json(token));
+    }
+    match token.kind() {
+        Kind::Value(Value::Null) if of.admits_null() || !strict => Ok(crate::arith::default_of(of)),
+        Kind::Value(scalar) => {
+            let wanted = of.stripped();
+            if *wanted == Type::Object {
+                return Ok(scalar);
+            }
+            if scalar.is_null() {
+                let short = wanted.clr();
+                return Err(throw(
+                    "ArgumentException",
+                    format!("Can not convert Null to {}.", short.rsplit('.').next().unwrap_or("")),
+                ));
+            }
+            crate::library::convert::change(&scalar, wanted)
+        }
+        Kind::Array(items) => {
+            let element = match of {
+                Type::Array(inner) => (**inner).clone(),
+                Type::Class("List" | "IList" | "IEnumerable" | "ICollection", arguments) => {
+                    arguments.first().cloned().unwrap_or(Type::Object)
+                }
+                _ => return Err(cannot(&token, of, strict)),
+            };
+            let values = items
+                .iter()
+                .map(|item| to_type(&Value::Json(item.clone()), &element, false))
+                .collect::<Result<Vec<_>, _>>()?;
+            Ok(match of {
+                Type::Array(_) => crate::library::array::make(&element, values),
+                _ => Value::list(Type::generic("List", element), values),
+            })
+        }
+        Kind::Object(properties) => match of {
+            Type::Class("Dictionary" | "IDictionary", arguments) => {
+                let inner = arguments.get(1).cloned().unwrap_or(Type::Object);
+                let mut map = crate::value::Dictionary::default();
+                for property in properties {
+                    map.set(
+                        Value::str(property.name()),
+                        to_type(&Value::Json(property.value()), &inner, false)?,
+                    );
+                }
+                Ok(Value::object(Object::Dictionary(
+                    Type::Class("Dictionary", arguments.clone()),
+                    Mutex::new(map),
+                )))
+            }
+            Type::Object => Ok(Value::Json(token)),
+            _ => Err(cannot(&token, of, strict)),
+        },
+        Kind::Property(..) => Err(cannot(&token, of, strict)),
+    }
+}
+
+fn cannot(token: &Token, of: &Type, strict: bool) -> Fault {
+    let name = of.stripped().clr();
+    let short = name.rsplit('.').next().unwrap_or("").to_owned();
+    if strict {
+        throw("ArgumentException", format!("Can not convert {} to {short}.", token.type_name()))
+    } else {
+        throw(
+            "InvalidCastException",
+            format!("Cannot cast Newtonsoft.Json.Linq.{} to {}.", token.class(), name),
+        )
+    }
+}

@@ -1,0 +1,480 @@
+//! Runs instructions over an explicit stack, a slice of fuel at a time. It can stop between any two
+//! instructions, also between two calls of a lambda, and go on later.
+
+use crate::arith;
+use crate::call::Call;
+use crate::code::{CallOp, Code, Op};
+use crate::context::{ContextView, Part};
+use crate::each::Each;
+use crate::fault::{Fault, Need, null_reference, throw};
+use crate::tree::Slot;
+use crate::value::{Closure, Exception, Object, Value, lock};
+use std::sync::Arc;
+
+/// Deepest nesting of calls.
+const FRAMES_MAX: usize = 256;
+
+/// What an evaluation may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// Instructions in all.
+    pub steps: u64,
+    /// Bytes allocated in all.
+    pub bytes: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { steps: 10_000_000, bytes: 64 << 20 }
+    }
+}
+
+/// How a slice ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The value.
+    Done(Value),
+    /// The slice is used up; run again.
+    Yield,
+    /// The host must bring something first; run again then.
+    Need(Need),
+    /// An exception left the expression, or the budget is used up.
+    Failed(Exception),
+}
+
+struct Handler {
+    target: usize,
+    height: usize,
+}
+
+struct Frame {
+    function: usize,
+    at: usize,
+    environment: usize,
+    handlers: Vec<Handler>,
+}
+
+enum Activity {
+    Code(Frame),
+    Each(Box<Each>),
+}
+
+struct Environment {
+    values: Vec<Value>,
+    outer: usize,
+}
+
+/// An evaluation in progress.
+pub struct Evaluation {
+    code: Arc<Vec<Code>>,
+    frames: Vec<Activity>,
+    environments: Vec<Environment>,
+    stack: Vec<Value>,
+    steps: u64,
+    memory: usize,
+}
+
+impl std::fmt::Debug for Evaluation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Evaluation")
+            .field("steps", &self.steps)
+            .field("memory", &self.memory)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The exception that nothing in an expression can catch.
+fn exhausted() -> Exception {
+    Exception {
+        kind: "EvaluationBudgetException",
+        message: "The expression exceeded its evaluation budget.".into(),
+    }
+}
+
+impl Evaluation {
+    pub(crate) fn new(code: Arc<Vec<Code>>, budget: Budget) -> Self {
+        let mut evaluation = Self {
+            code,
+            frames: Vec::new(),
+            environments: Vec::new(),
+            stack: Vec::new(),
+            steps: budget.steps,
+            memory: budget.bytes,
+        };
+        // The entry function always exists and the stack of frames is empty.
+        let _ = evaluation.enter(Closure { function: 0, environment: 0 });
+        evaluation
+    }
+
+    /// Runs for at most `fuel` steps.
+    pub fn run(&mut self, host: &mut dyn ContextView, fuel: u32) -> Outcome {
+        for _ in 0..fuel {
+            if self.steps == 0 {
+                return Outcome::Failed(exhausted());
+            }
+            self.steps -= 1;
+            let result = match self.frames.last_mut() {
+                None => return Outcome::Done(self.stack.pop().unwrap_or(Value::Null)),
+                Some(Activity::Each(_)) => self.iterate(),
+                Some(Activity::Code(_)) => self.instruction(host),
+            };
+            match result {
+                Ok(()) => {}
+                Err(Fault::Budget) => return Outcome::Failed(exhausted()),
+                Err(Fault::Need(need)) => return Outcome::Need(need),
+                Err(Fault::Each(each)) => {
+                    if let Err(exception) = self.begin(each) {
+                        return Outcome::Failed(exception);
+                    }
+                }
+                Err(Fault::Throw(exception)) => {
+                    if let Some(exception) = self.unwind(exception) {
+                        return Outcome::Failed(exception);
+                    }
+                }
+            }
+        }
+        Outcome::Yield
+    }
+
+    fn begin(&mut self, each: Box<Each>) -> Result<(), Exception> {
+        if self.frames.len() >= FRAMES_MAX {
+            return Err(exhausted());
+        }
+        self.frames.push(Activity::Each(each));
+        Ok(())
+    }
+
+    /// Goes to the nearest handler; gives the exception back when there is none.
+    fn unwind(&mut self, exception: Exception) -> Option<Exception> {
+        while let Some(activity) = self.frames.last_mut() {
+            if let Activity::Code(frame) = activity
+                && let Some(handler) = frame.handlers.pop()
+            {
+                frame.at = handler.target;
+                self.stack.truncate(handler.height);
+                self.stack.push(Value::object(Object::Exception(exception)));
+                return None;
+            }
+            self.frames.pop();
+        }
+        Some(exception)
+    }
+
+    fn enter(&mut self, closure: Closure) -> Result<(), Fault> {
+        if self.frames.len() >= FRAMES_MAX {
+            return Err(Fault::Budget);
+        }
+        let slots = self.code.get(closure.function).map_or(0, |code| code.slots);
+        self.allocate(slots.saturating_mul(size_of::<Value>()) + 64)?;
+        self.environments.push(Environment { values: vec![Value::Null; slots], outer: closure.environment });
+        let environment = self.environments.len() - 1;
+        self.frames.push(Activity::Code(Frame {
+            function: closure.function,
+            at: 0,
+            environment,
+            handlers: Vec::new(),
+        }));
+        Ok(())
+    }
+
+    fn allocate(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.memory = self.memory.checked_sub(bytes).ok_or(Fault::Budget)?;
+        Ok(())
+    }
+
+    /// One turn of an iteration: takes the last result, makes the next call or ends.
+    fn iterate(&mut self) -> Result<(), Fault> {
+        let Some(Activity::Each(each)) = self.frames.last_mut() else { return Ok(()) };
+        let stopped = each.stop.is_some() && each.results.last().and_then(Value::as_bool) == each.stop;
+        let next = if stopped { None } else { each.calls.next() };
+        let Some(mut arguments) = next else {
+            let Some(Activity::Each(each)) = self.frames.pop() else { return Ok(()) };
+            let value = (each.finish)(each.results)?;
+            self.stack.push(value);
+            return Ok(());
+        };
+        if each.fold {
+            arguments.insert(0, each.results.pop().unwrap_or(Value::Null));
+        }
+        let function = each.function.clone();
+        self.stack.extend(arguments);
+        self.invoke(&function)
+    }
+
+    /// Enters a delegate whose arguments are on the stack.
+    fn invoke(&mut self, function: &Value) -> Result<(), Fault> {
+        match function {
+            Value::Object(object) => match **object {
+                Object::Closure(closure) => self.enter(closure),
+                _ => Err(null_reference()),
+            },
+            _ => Err(null_reference()),
+        }
+    }
+
+    fn pop(&mut self) -> Value {
+        self.stack.pop().unwrap_or(Value::Null)
+    }
+
+    fn environment(&self, mut at: usize, up: usize) -> usize {
+        for _ in 0..up {
+            at = self.environments.get(at).map_or(0, |environment| environment.outer);
+        }
+        at
+    }
+
+    fn load(&self, environment: usize, slot: Slot) -> Value {
+        let at = self.environment(environment, slot.up);
+        self.environments.get(at).and_then(|e| e.values.get(slot.index)).cloned().unwrap_or(Value::Null)
+    }
+
+    fn store(&mut self, environment: usize, slot: Slot, value: Value) {
+        let at = self.environment(environment, slot.up);
+        if let Some(place) = self.environments.get_mut(at).and_then(|e| e.values.get_mut(slot.index)) {
+            *place = value;
+        }
+    }
+
+    fn jump(&mut self, to: usize) {
+        if let Some(Activity::Code(frame)) = self.frames.last_mut() {
+            frame.at = to;
+        }
+    }
+
+    fn instruction(&mut self, host: &mut dyn ContextView) -> Result<(), Fault> {
+        let Some(Activity::Code(frame)) = self.frames.last_mut() else { return Ok(()) };
+        let (function, at, environment) = (frame.function, frame.at, frame.environment);
+        frame.at += 1;
+        let code = self.code.clone();
+        let Some(op) = code.get(function).and_then(|code| code.ops.get(at)) else {
+            return Err(Fault::Budget);
+        };
+        match op {
+            Op::Push(value) => self.stack.push(value.clone()),
+            Op::Context => self.stack.push(Value::object(Object::Part(Part::Root))),
+            Op::Load(slot) => {
+                let value = self.load(environment, *slot);
+                self.stack.push(value);
+            }
+            Op::Store(slot) => {
+                let value = self.pop();
+                self.store(environment, *slot, value);
+            }
+            Op::Pop => {
+                self.pop();
+            }
+            Op::Jump(to) => self.jump(*to),
+            Op::JumpIfFalse(to) => {
+                if !matches!(self.pop(), Value::Bool(true)) {
+                    self.jump(*to);
+                }
+            }
+            Op::JumpIfFalseKeep(to) => {
+                if !matches!(self.stack.last(), Some(Value::Bool(true))) {
+                    self.jump(*to);
+                }
+            }
+            Op::JumpIfTrueKeep(to) => {
+                if matches!(self.stack.last(), Some(Value::Bool(true))) {
+                    self.jump(*to);
+                }
+            }
+            Op::JumpIfNullKeep(to) => {
+                if self.stack.last().is_none_or(Value::is_null) {
+                    self.jump(*to);
+                }
+            }
+            Op::JumpIfSomeKeep(to) => {
+                if !self.stack.last().is_none_or(Value::is_null) {
+                    self.jump(*to);
+                }
+            }
+            Op::Call(call) => return self.call(call, at, environment, host),
+            Op::Invoke(count) => {
+                let at = self.stack.len().saturating_sub(count + 1);
+                let function = if at < self.stack.len() { self.stack.remove(at) } else { Value::Null };
+                return self.invoke(&function);
+            }
+            Op::Closure(function) => {
+                self.stack.push(Value::object(Object::Closure(Closure { function: *function, environment })));
+            }
+            Op::Iterate(slot, pairs) => {
+                let value = self.pop();
+                let mut items = self.items(&value, *pairs, host)?;
+                items.reverse();
+                self.store(environment, *slot, Value::sequence(items));
+            }
+            Op::Next(slot, to) => match self.next(environment, *slot) {
+                Some(item) => self.stack.push(item),
+                None => self.jump(*to),
+            },
+            Op::Throw => return Err(thrown(self.pop())),
+            Op::EnterTry(target) => {
+                let height = self.stack.len();
+                if let Some(Activity::Code(frame)) = self.frames.last_mut() {
+                    frame.handlers.push(Handler { target: *target, height });
+                }
+            }
+            Op::LeaveTry => {
+                if let Some(Activity::Code(frame)) = self.frames.last_mut() {
+                    frame.handlers.pop();
+                }
+            }
+            Op::Return => return self.leave(),
+            other => return self.compute(other, host),
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self) -> Result<(), Fault> {
+        self.frames.pop();
+        if let Some(Activity::Each(_)) = self.frames.last() {
+            let value = self.pop();
+            self.allocate(size_of::<Value>())?;
+            if let Some(Activity::Each(each)) = self.frames.last_mut() {
+                each.results.push(value);
+            }
+        }
+        Ok(())
+    }
+
+    fn next(&self, environment: usize, slot: Slot) -> Option<Value> {
+        match self.load(environment, slot) {
+            Value::Object(object) => match &*object {
+                Object::List(_, items) => lock(items).pop(),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn items(&mut self, value: &Value, pairs: bool, host: &mut dyn ContextView) -> Result<Vec<Value>, Fault> {
+        let Some(member) = crate::surface::entry("Object").and_then(|entry| entry.members.first()) else {
+            return Err(Fault::Budget);
+        };
+        let mut call = Call { member, args: &mut [], types: &[], host, memory: &mut self.memory };
+        let items = match value {
+            Value::Json(token) if pairs => Some(token.pairs()),
+            other => call.items_of(other)?,
+        };
+        let items = items.ok_or_else(null_reference)?;
+        self.allocate(items.len().saturating_mul(size_of::<Value>()))?;
+        Ok(items)
+    }
+
+    fn call(
+        &mut self,
+        op: &CallOp,
+        at: usize,
+        environment: usize,
+        host: &mut dyn ContextView,
+    ) -> Result<(), Fault> {
+        let base = self.stack.len().saturating_sub(op.count);
+        let Some(args) = self.stack.get_mut(base..) else { return Err(Fault::Budget) };
+        if !op.member.is_static
+            && args.first().is_some_and(Value::is_null)
+            && !op.member.extension
+            && op.member.owner != "Nullable"
+        {
+            return Err(null_reference());
+        }
+        let mut call = Call { member: op.member, args, types: &op.types, host, memory: &mut self.memory };
+        let result = (op.member.eval)(&mut call);
+        if let Err(Fault::Need(need)) = result {
+            // The same call is made again when the host has what it needs.
+            self.jump(at);
+            return Err(Fault::Need(need));
+        }
+        for (index, slot) in &op.outs {
+            let value = self.stack.get(base + index).cloned().unwrap_or(Value::Null);
+            self.store(environment, *slot, value);
+        }
+        self.stack.truncate(base);
+        let value = result?;
+        if let Value::Str(text) = &value {
+            self.allocate(text.len())?;
+        }
+        self.stack.push(value);
+        Ok(())
+    }
+
+    fn compute(&mut self, op: &Op, host: &mut dyn ContextView) -> Result<(), Fault> {
+        let value = match op {
+            Op::Convert(conversion, checked) => {
+                let value = self.pop();
+                arith::convert(value, conversion, *checked)?
+            }
+            Op::Unary(op, checked) => {
+                let value = self.pop();
+                arith::unary(op, &value, *checked)?
+            }
+            Op::Binary(op, operands, checked) => {
+                let (right, left) = (self.pop(), self.pop());
+                let value = arith::binary(op, *operands, &left, &right, *checked)?;
+                if let Value::Str(text) = &value {
+                    self.allocate(text.len())?;
+                }
+                value
+            }
+            Op::Element => {
+                let (index, receiver) = (self.pop(), self.pop());
+                crate::library::array::get(&receiver, &index)?
+            }
+            Op::SetElement => {
+                let (value, index, receiver) = (self.pop(), self.pop(), self.pop());
+                crate::library::array::set(&receiver, &index, value.clone())?;
+                value
+            }
+            Op::Array(of, count) => {
+                let items = self.stack.split_off(self.stack.len().saturating_sub(*count));
+                self.allocate(count.saturating_mul(size_of::<Value>()))?;
+                crate::library::array::make(of, items)
+            }
+            Op::NewArray(of) => {
+                let size = self.pop().integer().unwrap_or(0);
+                let size = usize::try_from(size).map_err(|_| {
+                    throw("OverflowException", "Arithmetic operation resulted in an overflow.")
+                })?;
+                self.allocate(size.saturating_mul(size_of::<Value>()))?;
+                crate::library::array::make(of, vec![arith::default_of(of); size])
+            }
+            Op::Anonymous(names) => {
+                let values = self.stack.split_off(self.stack.len().saturating_sub(names.len()));
+                Value::object(Object::Anonymous(names.iter().cloned().zip(values).collect()))
+            }
+            Op::Interpolate(parts, count) => {
+                let values = self.stack.split_off(self.stack.len().saturating_sub(*count));
+                let text = crate::text::interpolate(parts, values)?;
+                self.allocate(text.len())?;
+                Value::str(text)
+            }
+            Op::Is(of) => {
+                let value = self.pop();
+                Value::Bool(!value.is_null() && arith::is_instance(&value, of))
+            }
+            Op::Same => {
+                let (right, left) = (self.pop(), self.pop());
+                Value::Bool(arith::equals(&left, &right))
+            }
+            Op::As(of) => {
+                let value = self.pop();
+                if arith::is_instance(&value, of) { value } else { Value::Null }
+            }
+            _ => Value::Null,
+        };
+        let _ = host;
+        self.stack.push(value);
+        Ok(())
+    }
+}
+
+fn thrown(value: Value) -> Fault {
+    match value {
+        Value::Object(object) => match &*object {
+            Object::Exception(exception) => Fault::Throw(exception.clone()),
+            _ => null_reference(),
+        },
+        _ => null_reference(),
+    }
+}

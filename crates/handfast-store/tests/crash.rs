@@ -125,6 +125,12 @@ fn assert_secrets(graph: &Graph, material: &Material, round: u64) {
         assert!(secret.equals(secret_of(commit).as_bytes()), "round {round}: secret of commit {commit}");
         count += 1;
     }
+    for subscription in graph.of_kind("Microsoft.ApiManagement/service/subscriptions") {
+        for key in ["/properties/primaryKey", "/properties/secondaryKey"] {
+            material.secret_at(subscription, key).expect("the key is there");
+            count += 1;
+        }
+    }
     assert_eq!(material.len(), count, "round {round}: no secret is left behind");
 }
 

@@ -4,6 +4,7 @@ use crate::affinity::cookie;
 use crate::plan::HttpListener;
 use handfast_core::message::{Fields, RequestHead, Scheme};
 use handfast_net::ConnectionInfo;
+use handfast_net::tls::cipher_list;
 use handfast_pki::edge::{CertificateVariables, EdgeVerdict};
 use std::cell::OnceCell;
 use std::net::IpAddr;
@@ -40,10 +41,6 @@ pub(crate) const NAMES: &[&str] = &[
     "ssl_enabled",
     "uri_path",
 ];
-
-/// Variables that the data plane cannot tell yet; a rule that uses one is refused when it is compiled.
-pub(crate) const UNAVAILABLE: &[&str] =
-    &["ciphers_supported", "client_tcp_rtt", "received_bytes", "sent_bytes"];
 
 /// Whether a name, without `var_`, is a variable.
 pub(crate) fn is_known(name: &str) -> bool {
@@ -93,6 +90,12 @@ impl<'a> Variables<'a> {
             "server_port" => self.port.to_string(),
             "ssl_connection_protocol" => tls.map(|tls| tls.protocol).unwrap_or_default().to_owned(),
             "ssl_enabled" => if connection.scheme == Scheme::Https { "on" } else { "" }.to_owned(),
+            "ciphers_supported" => tls.map(|tls| cipher_list(&tls.client_ciphers)).unwrap_or_default(),
+            // Measured over the handshake: reading the kernel's estimate is not possible in safe code.
+            "client_tcp_rtt" => tls.map(|tls| tls.round_trip.as_micros().to_string()).unwrap_or_default(),
+            "received_bytes" => received_bytes(head).to_string(),
+            // Rewrites happen before the first byte of the response is sent.
+            "sent_bytes" => "0".to_owned(),
             "ciphers_used" => tls.map(|tls| tls.cipher).unwrap_or_default().to_owned(),
             "client_certificate_verification" if self.show_certificate => self.verdict.to_string(),
             _ => match name.strip_prefix("cookie_") {
@@ -134,6 +137,15 @@ pub(crate) fn forwarded_for(fields: &Fields) -> String {
         list.push_str(", ");
     }
     list
+}
+
+/// Bytes of the request line and the fields as HTTP/1.1 writes them, and the declared body.
+fn received_bytes(head: &RequestHead) -> u64 {
+    let line = head.method.as_str().len() + head.target.as_str().len() + " HTTP/1.1 \r\n".len();
+    let fields: usize =
+        head.fields.iter().map(|(name, value)| name.len() + value.len() + ": \r\n".len()).sum();
+    let body: u64 = head.fields.get_str("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    (line + fields + "\r\n".len()) as u64 + body
 }
 
 /// Decoded and normalised, without the query.

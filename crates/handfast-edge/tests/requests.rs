@@ -162,7 +162,9 @@ fn with_profiles(pki: &TestPki, backends: &[SocketAddr], mode: &str) -> Value {
         json!({ "rewriteRules": [ { "name": "r", "ruleSequence": 1, "conditions": [], "actionSet": {
         "requestHeaderConfigurations": [
             { "headerName": "X-Verify", "headerValue": "{var_client_certificate_verification}" },
-            { "headerName": "X-Subject", "headerValue": "{var_client_certificate_subject}" } ] } } ] }),
+            { "headerName": "X-Subject", "headerValue": "{var_client_certificate_subject}" },
+            { "headerName": "X-Offered", "headerValue": "{var_ciphers_supported}" },
+            { "headerName": "X-Sizes", "headerValue": "{var_received_bytes}/{var_sent_bytes}/{var_client_tcp_rtt}" } ] } } ] }),
     );
     for (priority, (host, profile)) in [(20, ("mtls", true)), (30, ("open", false))] {
         let name = format!("{host}.localhost");
@@ -204,6 +206,15 @@ fn strict_refuses_after_the_handshake_and_forwards_identity() {
         "{}",
         answer.text()
     );
+    let text = answer.text();
+    let value =
+        |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).expect("the header").to_owned();
+    assert!(value("X-Offered: ").split(':').any(|suite| suite == "TLS_AES_256_GCM_SHA384"), "{text}");
+    let request = "GET / HTTP/1.1\r\nHost: mtls.localhost\r\n\r\n".len();
+    let sizes = value("X-Sizes: ");
+    let sizes: Vec<u64> = sizes.split('/').map(|size| size.parse().expect("a number")).collect();
+    assert_eq!(sizes.len(), 3);
+    assert!(sizes[0] >= request as u64 && sizes[1] == 0, "{sizes:?}");
 }
 
 #[test]

@@ -62,6 +62,9 @@ pub(crate) struct UpOptions {
     /// Data-plane threads [default: one per core]
     #[arg(long, value_name = "N")]
     pub(crate) cores: Option<usize>,
+    /// Memory of the process, MiB: near it new connections and requests are refused [default: 90 % of what there is]
+    #[arg(long, value_name = "MIB")]
+    pub(crate) memory_max: Option<u64>,
     /// Where request logs go: "-" is standard output [default: no log]
     #[arg(long, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,

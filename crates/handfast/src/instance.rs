@@ -37,6 +37,7 @@ pub(crate) struct InstanceOptions {
     pub(crate) addresses: AddressMap,
     pub(crate) log: Option<LogSink>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) memory_bytes_max: u64,
 }
 
 /// A running instance.
@@ -103,7 +104,7 @@ impl Instance {
         };
         let engine = Engine::start(EngineConfig {
             cores: options.cores,
-            limits: GlobalLimits::default(),
+            limits: GlobalLimits { memory_bytes_max: options.memory_bytes_max, ..GlobalLimits::default() },
             hop: options.hop,
             clock: clock.clone(),
             metrics: options.metrics,
@@ -181,6 +182,11 @@ impl Instance {
     /// The clock.
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.clock
+    }
+
+    /// Takes note of the memory in use, bytes.
+    pub(crate) fn report_memory(&self, used_bytes: u64) {
+        self.engine.report_memory(used_bytes);
     }
 
     /// Everything that listens, or should.

@@ -6,6 +6,7 @@ mod cli;
 mod clock;
 mod deploy;
 mod instance;
+mod memory;
 mod output;
 mod policy;
 mod trust;

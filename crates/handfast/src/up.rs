@@ -4,6 +4,7 @@ use crate::addresses::AddressMap;
 use crate::cli::{HopMode, UpOptions};
 use crate::deploy::{self, Source};
 use crate::instance::{Endpoint, Instance, InstanceOptions, dialable};
+use crate::memory;
 use crate::output::{self, Failure};
 use crate::watch::{self, Watch};
 use handfast_model::ResourceId;
@@ -105,6 +106,9 @@ fn open(
             addresses: AddressMap::parse(&options.addresses).map_err(Failure::Usage)?,
             log,
             metrics,
+            memory_bytes_max: options
+                .memory_max
+                .map_or_else(memory::default_limit, |mib| mib.saturating_mul(1 << 20)),
         },
     )
 }
@@ -122,6 +126,7 @@ fn serve(instance: &mut Instance, mut follower: Follower, follow: bool) -> Resul
                 _ = terminate.recv() => return Ok(()),
                 _ = interrupt.recv() => return Ok(()),
                 _ = tick.tick() => {
+                    instance.report_memory(memory::used());
                     if follow {
                         follower.look(instance);
                     }

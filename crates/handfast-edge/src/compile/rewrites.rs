@@ -88,7 +88,6 @@ fn condition(view: &View<'_>) -> Option<Condition> {
         );
         return None;
     };
-    available(view, "variable", &source)?;
     let pattern = pattern(view)?;
     Some(Condition { variable: variable.to_owned(), source, pattern, negate: view.bool_or("negate", false) })
 }
@@ -97,17 +96,6 @@ fn is_known(source: &Source) -> bool {
     match source {
         Source::Variable(name) => variables::is_known(name),
         Source::RequestHeader(name) | Source::ResponseHeader(name) => is_token(name.as_bytes()),
-    }
-}
-
-fn available(view: &View<'_>, field: &str, source: &Source) -> Option<()> {
-    match source {
-        Source::Variable(name) if variables::UNAVAILABLE.contains(&name.as_str()) => {
-            view.any(field)
-                .error("ServerVariableNotSupported", format!("\"var_{name}\" is not available yet"));
-            None
-        }
-        _ => Some(()),
     }
 }
 
@@ -162,9 +150,7 @@ fn checked_template(view: &View<'_>, text: &str) -> Template {
         let Source::Variable(variable) = source else { continue };
         let capture =
             variable.rsplit_once('_').filter(|(_, n)| n.parse::<u32>().is_ok()).map(|(base, _)| base);
-        if variables::UNAVAILABLE.contains(&variable.as_str()) {
-            view.error("ServerVariableNotSupported", format!("\"{name}\" is not available yet"));
-        } else if !variables::is_known(variable) && !capture.is_some_and(variables::is_known) {
+        if !variables::is_known(variable) && !capture.is_some_and(variables::is_known) {
             view.warning("UnknownServerVariable", format!("\"{name}\" is no variable and is always empty"));
         }
     }

@@ -20,6 +20,8 @@ const ATTEMPTS_MAX: usize = 2;
 /// One request on its way to its backend.
 pub(crate) struct Exchange<'a> {
     pub(crate) core: &'a Core,
+    /// Id of the client's connection.
+    pub(crate) connection: u64,
     pub(crate) backend: &'a Backend,
     pub(crate) listener: &'a HttpListener,
     /// What the prefix pattern of the path rule matched.
@@ -139,6 +141,7 @@ impl<'a> Exchange<'a> {
             server_name: tls_name(server_name, member),
             protocol: if settings.http2 { UpstreamProtocol::Http2 } else { UpstreamProtocol::Http1 },
             source: settings.source,
+            dedicated: settings.dedicated.then_some(self.connection),
         };
         self.core.send(&target, request).await
     }

@@ -98,6 +98,7 @@ impl FrontendService {
         let kept = rewrite.map(|set| (set, request.head.clone()));
         let exchange = forward::Exchange {
             core: &core,
+            connection: connection.id,
             backend: onward.backend,
             listener,
             path_prefix: onward.path_prefix,

@@ -235,6 +235,8 @@ pub(crate) struct HttpSettings {
     pub(crate) timeouts: UpstreamTimeouts,
     /// Our side's address in the virtual network.
     pub(crate) source: Option<IpAddr>,
+    /// Whether a client's connection has backend connections of its own.
+    pub(crate) dedicated: bool,
 }
 
 /// Which host the backend sees.

@@ -4,6 +4,7 @@
 mod gateway;
 
 use gateway::{Running, bundle, child, document, pfx_data};
+use handfast_telemetry::Metric;
 use handfast_testkit::{RawClient, TestPki};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -365,4 +366,24 @@ fn a_rewrite_of_set_cookie_does_not_lose_the_affinity() {
     });
     let head = get(edge.addresses[0], "a.test", "/").head;
     assert!(head.contains("own=1") && head.contains("ApplicationGatewayAffinity="), "{head}");
+}
+
+#[test]
+fn a_dedicated_backend_connection_is_shared_with_no_other_client() {
+    for (dedicated, connects) in [(false, 1), (true, 2)] {
+        let (edge, _) = Running::start(1, |_, backends| {
+            let mut body = document(backends);
+            let settings = &mut body["properties"]["backendHttpSettingsCollection"][0]["properties"];
+            settings["dedicatedBackendConnection"] = dedicated.into();
+            body
+        });
+        let before = edge.engine.metrics.get(Metric::UpstreamConnects);
+        let mut clients = [RawClient::plain(edge.addresses[0]), RawClient::plain(edge.addresses[0])];
+        for client in &mut clients {
+            assert_eq!(client.get("a.test", "/").status(), 200);
+            assert_eq!(client.get("a.test", "/").status(), 200);
+        }
+        let made = edge.engine.metrics.get(Metric::UpstreamConnects) - before;
+        assert_eq!(made, connects, "dedicated: {dedicated}");
+    }
 }

@@ -262,6 +262,7 @@ impl Forwarder<'_> {
             server_name: ServerName::try_from(url.host.to_owned()).ok(),
             protocol: if mode.http2 { UpstreamProtocol::Http2 } else { UpstreamProtocol::Http1 },
             source: self.service.exposure.private.as_ref().map(|private| private.ip),
+            dedicated: None,
         };
         let timeouts = UpstreamTimeouts {
             connect: route.timeout.min(CONNECT_TIMEOUT_MAX),

@@ -39,6 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         server_name: Some(ServerName::try_from("back.localhost")?),
         protocol: UpstreamProtocol::Http1,
         source: None,
+        dedicated: None,
     };
     let host = TlsHostSpec {
         name: "front".to_owned(),

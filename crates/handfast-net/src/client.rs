@@ -52,6 +52,9 @@ pub struct Target {
     pub protocol: UpstreamProtocol,
     /// The address that our side has in the virtual network; what the listener there sees as its peer.
     pub source: Option<IpAddr>,
+    /// Only requests with the same number share a connection: the id of a client's connection, for servers that
+    /// authenticate connections instead of requests (NTLM). `None` shares with everybody.
+    pub dedicated: Option<u64>,
 }
 
 /// What two requests must have in common to share a connection.
@@ -61,6 +64,7 @@ pub(crate) struct PoolKey {
     tls: Option<Identity>,
     server_name: Option<ServerName<'static>>,
     source: Option<IpAddr>,
+    dedicated: Option<u64>,
     fingerprint: u64,
 }
 
@@ -71,6 +75,7 @@ impl Target {
             tls: self.tls.as_ref().map(|tls| *tls.identity()),
             server_name: self.server_name.clone(),
             source: self.source,
+            dedicated: self.dedicated,
             fingerprint: self.fingerprint(),
         }
     }
@@ -82,6 +87,7 @@ impl Target {
         self.tls.as_ref().map(|tls| tls.identity()).hash(&mut hash);
         self.server_name.hash(&mut hash);
         self.source.hash(&mut hash);
+        self.dedicated.hash(&mut hash);
         hash.finish()
     }
 }
@@ -93,6 +99,7 @@ impl PoolKey {
             && self.tls.as_ref() == target.tls.as_ref().map(|tls| tls.identity())
             && self.server_name == target.server_name
             && self.source == target.source
+            && self.dedicated == target.dedicated
     }
 
     fn fingerprint(&self) -> u64 {

@@ -125,6 +125,7 @@ impl TestEngine {
             server_name: Some(ServerName::try_from(name.to_owned()).expect("a host name")),
             protocol: UpstreamProtocol::Http1,
             source: None,
+            dedicated: None,
         }
     }
 
@@ -136,6 +137,7 @@ impl TestEngine {
             server_name: None,
             protocol: UpstreamProtocol::Http1,
             source: None,
+            dedicated: None,
         }
     }
 }

@@ -332,6 +332,7 @@ impl SettingsReader<'_> {
                 body_idle: timeout,
             },
             source: self.network.source,
+            dedicated: inner.bool_or("dedicatedBackendConnection", false),
         };
         let cookie =
             inner.one_of("cookieBasedAffinity", &[("Enabled", true), ("Disabled", false)]) == Some(true);

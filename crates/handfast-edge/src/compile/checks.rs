@@ -25,7 +25,6 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("urlPathMaps", "defaultLoadDistributionPolicy", "load distribution policies are not available yet"),
     ("pathRules", "firewallPolicy", "the web application firewall is not available yet"),
     ("pathRules", "loadDistributionPolicy", "load distribution policies are not available yet"),
-    ("backendHttpSettingsCollection", "dedicatedBackendConnection", "it is not available yet"),
     ("probes", "enableProbeProxyProtocolHeader", "probes send no PROXY header yet"),
 ];
 

@@ -42,6 +42,7 @@ struct FusedKey {
     client: Option<Identity>,
     server_name: Option<ServerName<'static>>,
     source: Option<IpAddr>,
+    dedicated: Option<u64>,
 }
 
 struct Outcome {
@@ -132,6 +133,7 @@ impl Core {
             client: target.tls.as_ref().map(|tls| *tls.identity()),
             server_name: target.server_name.clone(),
             source: target.source,
+            dedicated: target.dedicated,
         };
         let now = self.clock().now();
         if let Some(outcome) = self.fused().borrow().outcomes.get(&key)

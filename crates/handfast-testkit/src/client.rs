@@ -130,6 +130,12 @@ impl RawClient {
         self.response().head
     }
 
+    /// Reads the response to a request with that method; `None` when the connection ended before it was complete.
+    pub fn try_response_to(&mut self, method: &str) -> Option<RawResponse> {
+        self.head_only = method == "HEAD";
+        self.try_response()
+    }
+
     /// Reads one response; `None` when the connection ended before it was complete.
     pub fn try_response(&mut self) -> Option<RawResponse> {
         let end = loop {

@@ -1,7 +1,7 @@
 //! Messages kept as text files: what a rule demands of them, and the bytes.
 //!
 //! A file is a list of `key: value` lines, a line `---`, and the message. In the message, line ends of the
-//! file are ignored and `\r`, `\n`, `\t`, `\\` and `\xHH` stand for bytes.
+//! file are ignored and `\r`, `\n`, `\t`, `\\` and `\xHH` stand for bytes; `\{300 a\r\n}` is a text 300 times.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -68,6 +68,12 @@ fn unescape(text: &str) -> Vec<u8> {
                 let digits = [rest.next().expect("a digit"), rest.next().expect("a digit")];
                 let digits = std::str::from_utf8(&digits).expect("digits");
                 bytes.push(u8::from_str_radix(digits, 16).expect("hex digits"));
+            }
+            b'{' => {
+                let inside: Vec<u8> = rest.by_ref().take_while(|&byte| byte != b'}').collect();
+                let inside = String::from_utf8(inside).expect("text");
+                let (count, part) = inside.split_once(' ').expect("a count and a text");
+                bytes.extend(unescape(part).repeat(count.parse().expect("a count")));
             }
             other => panic!("unknown escape \\{}", char::from(other)),
         }

@@ -81,6 +81,10 @@ pub fn parse_response(
         _ => reason.to_owned().into(),
     };
     let facts = read_fields(response.headers, head, limits)?;
+    // RFC 9112 §6.1: HTTP/1.0 knows no transfer coding, and the server before may have read on.
+    if minor == 0 && facts.transfer_encoding {
+        return Err(ResponseFailure::Framing);
+    }
     let framing = facts.framing(status, request)?;
     let reusable = framing != ResponseFraming::Close
         && !facts.close
@@ -103,14 +107,15 @@ struct Facts {
 impl Facts {
     /// RFC 9112 §6.3, rules 1 to 8.
     fn framing(&self, status: u16, request: &Method) -> Result<ResponseFraming, ResponseFailure> {
+        // Also where it delimits nothing: a length that is known to be wrong is not sent on (RFC 9110 §8.6).
+        if self.bad_length && !self.transfer_encoding {
+            return Err(ResponseFailure::Framing);
+        }
         if *request == Method::Head || status < 200 || status == 204 || status == 304 {
             return Ok(ResponseFraming::None);
         }
         if self.transfer_encoding {
             return if self.chunked { Ok(ResponseFraming::Chunked) } else { Err(ResponseFailure::Framing) };
-        }
-        if self.bad_length {
-            return Err(ResponseFailure::Framing);
         }
         Ok(match self.content_length {
             Some(0) => ResponseFraming::None,

@@ -14,7 +14,12 @@ pub(crate) struct Affinity {
 }
 
 impl Affinity {
-    pub(crate) fn new(cookie: String, key: &[u8; 32], scope: &str, servers: &[Server<Member>]) -> Self {
+    pub(crate) fn new<'a>(
+        cookie: String,
+        key: &[u8; 32],
+        scope: &str,
+        servers: impl Iterator<Item = &'a Server<Member>>,
+    ) -> Self {
         let value = |server: &Server<Member>| {
             let mut hash = Sha256::new();
             for part in [key.as_slice(), scope.as_bytes(), server.target.host.as_bytes()] {
@@ -24,7 +29,7 @@ impl Affinity {
             hash.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
         };
         let cors = format!("{cookie}CORS");
-        Self { cookie, cors, values: servers.iter().map(value).collect() }
+        Self { cookie, cors, values: servers.map(value).collect() }
     }
 
     /// The server that the request's cookie names.
@@ -90,7 +95,8 @@ mod tests {
     #[test]
     fn the_cookie_leads_back_to_its_server_and_is_hidden_from_it() {
         let server = |host: &str| Server::new(Member { host: host.into(), address: None });
-        let affinity = Affinity::new("A".into(), &[7; 32], "pool/settings", &[server("a"), server("b")]);
+        let affinity =
+            Affinity::new("A".into(), &[7; 32], "pool/settings", [server("a"), server("b")].iter());
         let mut response = Fields::new();
         affinity.set(1, &mut response);
         let line = response.get_str("set-cookie").expect("a cookie");
@@ -106,7 +112,7 @@ mod tests {
 
     #[test]
     fn cookies_of_the_client_stay_when_each_has_a_line() {
-        let affinity = Affinity::new("A".into(), &[7; 32], "scope", &[]);
+        let affinity = Affinity::new("A".into(), &[7; 32], "scope", [].iter());
         let mut request = Fields::new();
         for line in ["A=1", "own=2", "ACORS=3; more=4"] {
             request.append(b"Cookie", line.as_bytes()).expect("valid");

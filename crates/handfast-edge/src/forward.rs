@@ -6,13 +6,14 @@ use crate::pages::Pages;
 use crate::plan::{Backend, BackendHost, HttpListener, Member};
 use crate::variables::{client_ip, forwarded_for};
 use handfast_core::message::RequestHead;
-use handfast_net::balance::Server;
+use handfast_net::balance::{InFlight, Server};
 use handfast_net::{
-    Address, ConnectionInfo, Core, Request, Response, ServerName, Target, UpstreamError, UpstreamProtocol,
-    UpstreamRequest,
+    Address, ConnectionInfo, Core, Delivery, Request, Response, ServerName, Target, UpstreamError,
+    UpstreamFailure, UpstreamProtocol, UpstreamRequest,
 };
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 /// Servers tried for one request: the chosen one and one more.
 const ATTEMPTS_MAX: usize = 2;
@@ -42,13 +43,15 @@ pub(crate) struct Forwarded<'a> {
     pub(crate) reason: &'static str,
     /// Index of the server that answered, or that was tried last.
     pub(crate) server: Option<usize>,
+    /// How long the backend took to answer.
+    pub(crate) latency: Option<Duration>,
     /// Cookies that are to be set for that server.
     pub(crate) affinity: Option<&'a Affinity>,
 }
 
 impl<'a> Exchange<'a> {
     pub(crate) async fn run(&self, request: Request, pages: &Pages, trace_id: &str) -> Forwarded<'a> {
-        let Request { mut head, body, connection, upgrade } = request;
+        let Request { mut head, body, connection, upgrade, .. } = request;
         let backend: &'a Backend = self.backend;
         let affinity = backend.affinity.as_ref();
         let wanted = affinity.and_then(|affinity| affinity.wanted(&head.fields));
@@ -64,14 +67,20 @@ impl<'a> Exchange<'a> {
         let mut last = None;
         while let Some(current) = request.take() {
             let chosen = self.choose(wanted, &tried);
-            let Some((index, server, _in_flight)) = chosen else { break };
+            let Some((index, server, in_flight)) = chosen else { break };
             tried.push(index);
-            match self.attempt(&server.target, &client_host, current).await {
-                Ok(response) => {
+            let started = Instant::now();
+            let attempt = self.attempt(&server.target, &client_host, current);
+            match self.core.while_in_pool(&in_flight, attempt).await {
+                // The server left its pool, and had its time.
+                None => last = Some((index, UpstreamFailure::Closed)),
+                Some(Ok(mut response)) => {
+                    response.delivery = Delivery::of_server(self.core, in_flight);
                     let affinity = affinity.filter(|_| wanted != Some(index));
-                    return Forwarded { response, reason: NO_ERROR, server: Some(index), affinity };
+                    let latency = Some(started.elapsed());
+                    return Forwarded { response, reason: NO_ERROR, server: Some(index), latency, affinity };
                 }
-                Err(error) => {
+                Some(Err(error)) => {
                     let again = error.failure.is_before_sending() || is_idempotent(&error);
                     last = Some((index, error.failure));
                     if again && tried.len() < ATTEMPTS_MAX {
@@ -87,19 +96,18 @@ impl<'a> Exchange<'a> {
             Some((index, _)) => (502, "ERRORINFO_UPSTREAM_CLOSED_CONNECTION", Some(*index)),
             None => (502, "ERRORINFO_UPSTREAM_NO_LIVE", None),
         };
-        Forwarded { response: pages.page(status), reason, server, affinity: None }
+        Forwarded { response: pages.page(status), reason, server, latency: None, affinity: None }
     }
 
-    fn choose(
-        &self,
-        wanted: Option<usize>,
-        tried: &[usize],
-    ) -> Option<(usize, &Server<Member>, handfast_net::balance::InFlight)> {
+    fn choose(&self, wanted: Option<usize>, tried: &[usize]) -> Option<(usize, &Server<Member>, InFlight)> {
         let servers = &self.backend.servers;
         if let Some(wanted) = wanted.filter(|_| tried.is_empty()) {
-            let others: Vec<usize> = (0..servers.servers().len()).filter(|&index| index != wanted).collect();
-            if let Some(chosen) = servers.choose(&others, self.core.random()) {
-                return Some(chosen);
+            if let Some((server, in_flight)) = servers.take(wanted) {
+                return Some((wanted, server, in_flight));
+            }
+            let leaving = self.backend.server(wanted).filter(|_| wanted >= servers.servers().len());
+            if let Some(server) = leaving.filter(|server| !server.state.is_gone()) {
+                return Some((wanted, server, InFlight::enter(&server.state)));
             }
         }
         servers.choose(tried, self.core.random())
@@ -205,11 +213,7 @@ fn is_idempotent(error: &UpstreamError) -> bool {
 }
 
 /// Where a member is: its literal address, or what its name resolves to.
-pub(crate) async fn resolve(
-    core: &Core,
-    member: &Member,
-    port: u16,
-) -> Result<Address, handfast_net::UpstreamFailure> {
+pub(crate) async fn resolve(core: &Core, member: &Member, port: u16) -> Result<Address, UpstreamFailure> {
     if let Some(address) = &member.address {
         let address = match address {
             Address::Virtual { network, ip, .. } => {
@@ -221,14 +225,13 @@ pub(crate) async fn resolve(
         let foreign = matches!(address, Address::Virtual { .. }) && !core.is_local(&address);
         return Ok(if foreign { Address::Real(SocketAddr::new(address.ip(), port)) } else { address });
     }
-    let addresses = core.resolver().resolve(&member.host, port).await.map_err(|error| {
-        handfast_net::UpstreamFailure::Connect {
+    let addresses =
+        core.resolver().resolve(&member.host, port).await.map_err(|error| UpstreamFailure::Connect {
             address: Address::Real(SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), port)),
             reason: error.to_string(),
-        }
-    })?;
+        })?;
     let index = core.random() as usize % addresses.len().max(1);
-    addresses.get(index).cloned().ok_or_else(|| handfast_net::UpstreamFailure::Connect {
+    addresses.get(index).cloned().ok_or_else(|| UpstreamFailure::Connect {
         address: Address::Real(SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), port)),
         reason: format!("\"{}\" has no address", member.host),
     })

@@ -77,6 +77,23 @@ impl Pages {
     }
 }
 
+/// The word in the log for a request that the codec refused (§1.18).
+pub(crate) fn reason_of(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Target | Refusal::TargetTooLong => "ERRORINFO_REQUEST_URI_INVALID",
+        Refusal::Version => "ERRORINFO_INVALID_VERSION",
+        Refusal::Host => "ERRORINFO_HTTP_NO_HOST_HEADER",
+        Refusal::ContentLength => "ERRORINFO_INVALID_CONTENT_LENGTH",
+        Refusal::Method => "ERRORINFO_INVALID_METHOD_TRACE",
+        Refusal::PlainOnTls => "ERRORINFO_HTTP_TO_HTTPS_PORT",
+        Refusal::Malformed
+        | Refusal::Framing
+        | Refusal::ConnectionOptions
+        | Refusal::HeadTooLarge
+        | Refusal::HeadTimeout => "ERRORINFO_INVALID_REQUEST",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

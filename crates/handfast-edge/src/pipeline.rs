@@ -4,7 +4,7 @@
 use crate::client_auth::{Admission, admit, verdict};
 use crate::compile::is_path_less;
 use crate::forward::{self, Forwarded};
-use crate::log::AccessRecord;
+use crate::log::{self, AccessRecord};
 use crate::pages::{BAD_CERTIFICATE, NO_CERTIFICATE, Pages};
 use crate::plan::{
     Action, Backend, Gateway, HttpListener, PathMap, Redirect, RedirectTarget, Route, Routing, Rule,
@@ -15,8 +15,8 @@ use crate::variables::Variables;
 use handfast_core::message::{Method, RequestHead, Scheme};
 use handfast_net::{ConnectionInfo, Core, LocalFuture, Refusal, Request, Response, Service};
 use handfast_pki::edge::EdgeVerdict;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// Rounds of rewrite and re-route before a request is a loop.
 const REROUTES_MAX: usize = 10;
@@ -33,8 +33,8 @@ impl Service for FrontendService {
         Box::pin(async move { self.serve(core, request).await })
     }
 
-    fn refuse(&self, _connection: &ConnectionInfo, refusal: Refusal) -> Response {
-        self.gateway.pages.refusal(refusal)
+    fn refuse(&self, core: &Core, connection: &Rc<ConnectionInfo>, refusal: Refusal) -> Response {
+        log::refused(core, &self.gateway, connection, refusal)
     }
 
     fn fail(&self, _connection: &ConnectionInfo, status: u16) -> Response {
@@ -45,7 +45,7 @@ impl Service for FrontendService {
 /// How a request ends before or at its backend.
 enum Decision<'a> {
     /// Answered here, with the reason for the log.
-    Answer(Response, &'static str),
+    Answer(Box<Response>, &'static str),
     /// Sent on under this route.
     Forward(Onward<'a>),
 }
@@ -63,21 +63,16 @@ struct Onward<'a> {
 
 impl FrontendService {
     async fn serve(&self, core: Core, mut request: Request) -> Response {
-        let started = Instant::now();
         let connection = request.connection.clone();
-        let mut record = AccessRecord::of(&request, &core);
+        let mut record = AccessRecord::of(&request, self, &core);
         let has_underscores = self.gateway.underscores == Underscores::Reject
             && request.head.fields.iter().any(|(name, _)| name.contains(&b'_'));
         self.clean_headers(&mut request.head);
         if has_underscores {
-            let response = self.gateway.pages.page(400).closing();
-            record.finish(&core, self, &response, "ERRORINFO_INVALID_REQUEST", started);
-            return response;
+            return record.finish(self.gateway.pages.page(400).closing(), "ERRORINFO_INVALID_REQUEST");
         }
         let Some(listener) = self.listener(request.head.host()) else {
-            let response = self.gateway.pages.page(404);
-            record.finish(&core, self, &response, "ERRORINFO_INVALID_HOST", started);
-            return response;
+            return record.finish(self.gateway.pages.page(404), "ERRORINFO_INVALID_HOST");
         };
         record.listener = Some(listener);
         let now = core.clock().now();
@@ -85,10 +80,7 @@ impl FrontendService {
         record.verdict = listener.client_auth.as_ref().map(|_| judged);
         let mut variables = Variables::new(&connection, judged, listener);
         let onward = match self.decide(listener, &mut request.head, &connection, judged, &variables) {
-            Decision::Answer(response, reason) => {
-                record.finish(&core, self, &response, reason, started);
-                return response;
-            }
+            Decision::Answer(response, reason) => return record.finish(*response, reason),
             Decision::Forward(onward) => onward,
         };
         record.rule = Some(&onward.rule.name);
@@ -105,7 +97,8 @@ impl FrontendService {
             written: &onward.written,
             original: &record.target,
         };
-        let Forwarded { mut response, reason, server, affinity } =
+        record.backend = Some((onward.backend, None));
+        let Forwarded { mut response, reason, server, latency, affinity } =
             exchange.run(request, &self.gateway.pages, &record.trace_id).await;
         let generated = reason != forward::NO_ERROR;
         if let (Some((rewrite, head)), false) = (kept, generated) {
@@ -117,9 +110,8 @@ impl FrontendService {
             cookies.set(server, &mut response.head.fields);
         }
         record.backend = Some((onward.backend, server));
-        record.status = (!generated).then_some(response.head.status);
-        record.finish(&core, self, &response, reason, started);
-        response
+        record.answered = latency.map(|latency| (response.head.status, latency));
+        record.finish(response, reason)
     }
 
     /// Headers that may not come from outside (DESIGN §12, edge specification §1.9).
@@ -148,19 +140,25 @@ impl FrontendService {
     ) -> Decision<'a> {
         let pages = &self.gateway.pages;
         if is_confused(listener, connection) {
-            return Decision::Answer(pages.page(421), "ERRORINFO_INVALID_HOST");
+            return Decision::Answer(Box::new(pages.page(421)), "ERRORINFO_INVALID_HOST");
         }
         match admit(listener, judged) {
             Admission::Admitted => {}
             Admission::NoCertificate => {
-                return Decision::Answer(pages.explained(NO_CERTIFICATE), "ERRORINFO_HTTPS_NO_CERT");
+                return Decision::Answer(
+                    Box::new(pages.explained(NO_CERTIFICATE)),
+                    "ERRORINFO_HTTPS_NO_CERT",
+                );
             }
             Admission::BadCertificate => {
-                return Decision::Answer(pages.explained(BAD_CERTIFICATE), "ERRORINFO_HTTPS_NO_CERT");
+                return Decision::Answer(
+                    Box::new(pages.explained(BAD_CERTIFICATE)),
+                    "ERRORINFO_HTTPS_NO_CERT",
+                );
             }
         }
         let Some(rule) = &listener.rule else {
-            return Decision::Answer(pages.page(404), "ERRORINFO_INVALID_HOST");
+            return Decision::Answer(Box::new(pages.page(404)), "ERRORINFO_INVALID_HOST");
         };
         route(rule, listener, head, variables, pages)
     }
@@ -181,9 +179,9 @@ fn route<'a>(
     variables: &Variables<'_>,
     pages: &Pages,
 ) -> Decision<'a> {
-    let answer = |status: u16, reason| Decision::Answer(pages.page(status), reason);
+    let answer = |status: u16, reason| Decision::Answer(Box::new(pages.page(status)), reason);
     let Ok(mut path) = comparable_path(head) else {
-        return Decision::Answer(pages.page(400).closing(), "ERRORINFO_REQUEST_URI_INVALID");
+        return Decision::Answer(Box::new(pages.page(400).closing()), "ERRORINFO_REQUEST_URI_INVALID");
     };
     let mut written: Vec<&str> = Vec::new();
     for _ in 0..=REROUTES_MAX {
@@ -194,7 +192,10 @@ fn route<'a>(
         let backend = match &route.action {
             Action::Redirect(redirect) => {
                 let location = location(redirect, head, listener);
-                return Decision::Answer(pages.redirect(redirect.status, &location), forward::NO_ERROR);
+                return Decision::Answer(
+                    Box::new(pages.redirect(redirect.status, &location)),
+                    forward::NO_ERROR,
+                );
             }
             Action::Forward(backend) => backend,
         };

@@ -5,7 +5,7 @@ use crate::compile::SslPolicy;
 use crate::pages::Pages;
 use crate::probe::Prober;
 use crate::rewrite::RewriteSet;
-use handfast_net::balance::Pool;
+use handfast_net::balance::{Pool, Server};
 use handfast_net::tls::{ClientTls, Identity};
 use handfast_net::{Address, ListenerState, UpstreamTimeouts};
 use handfast_pki::Credential;
@@ -14,6 +14,7 @@ use handfast_route::HostPattern;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// All gateways of a graph.
 #[derive(Default)]
@@ -31,6 +32,20 @@ impl EdgePlan {
     /// The probers to run: each on one core, until its gateway no longer has it.
     pub fn probers(&self) -> Vec<Prober> {
         self.backends().map(Prober::of).collect()
+    }
+
+    /// Takes over from `previous`: servers that are in no pool any more drain, those that are back stay. The
+    /// engine must be told ([`handfast_net::Engine::announce`]).
+    pub fn settle(&self, previous: &Self) {
+        for (key, before) in &previous.gateways {
+            let after = self.gateways.get(key);
+            for (name, old) in &before.backends {
+                let new = after.and_then(|gateway| gateway.backends.get(name));
+                if !new.is_some_and(|new| Arc::ptr_eq(new, old)) {
+                    Backend::replace(old, new.map(|new| &**new));
+                }
+            }
+        }
     }
 
     pub(crate) fn backends(&self) -> impl Iterator<Item = &Arc<Backend>> {
@@ -209,8 +224,31 @@ pub(crate) struct Backend {
     pub(crate) pool_name: String,
     pub(crate) settings: HttpSettings,
     pub(crate) servers: Pool<Member>,
+    /// Servers that left the pool: clients whose affinity cookie names one still reach it while it drains.
+    pub(crate) leaving: Vec<Server<Member>>,
     pub(crate) probe: ProbeSettings,
     pub(crate) affinity: Option<Affinity>,
+}
+
+impl Backend {
+    /// A server by its index; those that left the pool come after those that are in it.
+    pub(crate) fn server(&self, index: usize) -> Option<&Server<Member>> {
+        let servers = self.servers.servers();
+        servers.get(index).or_else(|| self.leaving.get(index.checked_sub(servers.len())?))
+    }
+
+    fn replace(old: &Self, new: Option<&Self>) {
+        let now: &[Server<Member>] = new.map_or(&[], |new| new.servers.servers());
+        let drain = new.unwrap_or(old).settings.drain;
+        for server in old.servers.servers() {
+            if !now.iter().any(|kept| Arc::ptr_eq(&kept.state, &server.state)) {
+                server.state.leave(drain);
+            }
+        }
+        for server in now {
+            server.state.stay();
+        }
+    }
 }
 
 /// A server of a pool.
@@ -235,6 +273,8 @@ pub(crate) struct HttpSettings {
     pub(crate) timeouts: UpstreamTimeouts,
     /// Our side's address in the virtual network.
     pub(crate) source: Option<IpAddr>,
+    /// How long a server that left the pool may go on serving what it began.
+    pub(crate) drain: Duration,
     /// Whether a client's connection has backend connections of its own.
     pub(crate) dedicated: bool,
 }

@@ -390,8 +390,8 @@ fn what_has_no_effect_is_told_and_what_cannot_be_read_is_named() {
     };
     let place = "backendHttpSettingsCollection[0].properties";
     expect(
-        settings("connectionDraining", json!({ "enabled": true, "drainTimeoutInSec": 60 })),
-        &format!("warning ConnectionDrainingWithoutTimeout {place}.connectionDraining"),
+        settings("connectionDraining", json!({ "enabled": true, "drainTimeoutInSec": 3601 })),
+        &format!("error InvalidProperty {place}.connectionDraining.drainTimeoutInSec"),
     );
     expect(settings("path", "/a b\r\nX: y".into()), &format!("error InvalidProperty {place}.path"));
     expect(settings("hostName", "a.test\r\n".into()), &format!("error InvalidProperty {place}.hostName"));

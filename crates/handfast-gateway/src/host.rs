@@ -239,7 +239,7 @@ impl<'a> Host<'a> {
                 if self.head_only {
                     let _ = head.fields.set(b"Content-Length", bytes.len().to_string().as_bytes());
                 }
-                Response { head, body: Body::from(bytes), upgrade: None, close: false }
+                Response { head, body: Body::from(bytes), ..Response::default() }
             }
             PolicyBody::Keep => {
                 let received = self.received.take();
@@ -249,7 +249,7 @@ impl<'a> Host<'a> {
                     // A policy made a HEAD of another method: the length is of a body that does not come.
                     remove_framing(&mut head.fields);
                 }
-                Response { head, body, close: upgrade.is_some(), upgrade }
+                Response { head, body, close: upgrade.is_some(), upgrade, ..Response::default() }
             }
         }
     }

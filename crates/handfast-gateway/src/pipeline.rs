@@ -4,15 +4,15 @@ use crate::answers;
 use crate::client_certificate;
 use crate::host::{Finished, Host};
 use crate::keys::Subscription;
-use crate::log::AccessRecord;
+use crate::log::{self, AccessRecord, Outcome};
 use crate::plan::{ApiEntry, ApiService};
 use crate::router::{decode, query_value};
 use handfast_core::message::{Method, RequestHead};
 use handfast_net::{ConnectionInfo, Core, LocalFuture, Refusal, Request, Response, Service};
 use handfast_policy::{Context, Failure, Input, Machine, Plan, Section};
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// Paths that probes ask for; answered without key and policy on every gateway host.
 const STATUS_PATHS: [&str; 2] = ["/status-0123456789abcdef", "/internal-status-0123456789abcdef"];
@@ -35,8 +35,8 @@ impl Service for FrontendService {
         Box::pin(async move { self.serve(core, request).await })
     }
 
-    fn refuse(&self, _connection: &ConnectionInfo, refusal: Refusal) -> Response {
-        answers::refusal(refusal)
+    fn refuse(&self, core: &Core, connection: &Rc<ConnectionInfo>, refusal: Refusal) -> Response {
+        log::refused(core, connection, answers::refusal(refusal))
     }
 
     fn fail(&self, connection: &ConnectionInfo, status: u16) -> Response {
@@ -54,27 +54,21 @@ impl Service for FrontendService {
 
 impl FrontendService {
     async fn serve(&self, core: Core, request: Request) -> Response {
-        let started = Instant::now();
-        let record = AccessRecord::of(&request, started);
+        let record = AccessRecord::of(&request, &core);
         let Some(target) = self.target(request.head.host()) else {
-            let response = answers::not_found();
-            record.finish_without_service(&core, &response);
-            return response;
+            return record.finish(answers::not_found(), None);
         };
         if STATUS_PATHS.contains(&request.head.target.path()) {
+            record.discard();
             return answers::operational();
         }
         let asked = request.connection.tls.as_ref().map(|tls| tls.host.asks_for_certificate());
         if asked.is_some_and(|asked| asked != target.asks) {
-            let response = answers::misdirected();
-            record.finish_without_service(&core, &response);
-            return response;
+            return record.finish(answers::misdirected(), None);
         }
         let tls = request.connection.tls.as_ref();
         if target.service.demands_certificate && tls.is_none_or(|tls| tls.client_chain.is_empty()) {
-            let response = answers::message(403, "Client certificate missing");
-            record.finish_without_service(&core, &response);
-            return response;
+            return record.finish(answers::message(403, "Client certificate missing"), None);
         }
         Call { core: &core, service: &target.service }.run(request, record).await
     }
@@ -118,7 +112,7 @@ struct Access {
 
 impl Call<'_> {
     async fn run(&self, request: Request, record: AccessRecord) -> Response {
-        let Request { mut head, body, connection, upgrade } = request;
+        let Request { mut head, body, connection, upgrade, .. } = request;
         let mut context = Context::default();
         context.original_url =
             format!("{}://{}{}", head.scheme.as_str(), head.authority, head.target.as_str());
@@ -126,9 +120,7 @@ impl Call<'_> {
         context.request_has_body = !body.is_empty();
         context.request_id = request_id(self.core);
         let Ok(path) = comparable_path(&mut head) else {
-            let response = answers::message(400, "Bad request").closing();
-            record.finish_without_service(self.core, &response);
-            return response;
+            return record.finish(answers::message(400, "Bad request").closing(), None);
         };
         let matched = self.find(&path, &head, upgrade);
         let mut host = Host::new(self.core, self.service, connection.client_ip(), body);
@@ -147,8 +139,8 @@ impl Call<'_> {
         }
         context.request = head;
         let Finished { response, context, exchange } = host.run(Machine::new(plan, context), input).await;
-        record.finish(self.core, self.service, &response, &context, &exchange);
-        response
+        let outcome = Outcome { service: self.service, context: &context, exchange: &exchange };
+        record.finish(response, Some(&outcome))
     }
 
     fn find(&self, path: &str, head: &RequestHead, upgrade: bool) -> Option<Matched<'_>> {

@@ -1,8 +1,10 @@
 //! Choosing a server of a pool. State is shared by all cores through relaxed atomics; a slightly stale view
 //! of another core's load is as good as an exact one.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// How a server is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,14 +34,17 @@ pub enum Health {
 pub struct ServerState {
     health: AtomicU8,
     in_flight: AtomicUsize,
-    draining: AtomicBool,
+    /// Milliseconds after [`EPOCH`] at which what it still serves is cut off; 0 while it belongs to a pool.
+    leaves_at_ms: AtomicU64,
 }
 
 impl Default for ServerState {
     fn default() -> Self {
-        Self { health: AtomicU8::new(0), in_flight: AtomicUsize::new(0), draining: AtomicBool::new(false) }
+        Self { health: AtomicU8::new(0), in_flight: AtomicUsize::new(0), leaves_at_ms: AtomicU64::new(0) }
     }
 }
+
+static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 impl ServerState {
     /// What probes found.
@@ -64,6 +69,31 @@ impl ServerState {
     /// Requests being served.
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// The server left its pool: what it serves may go on for this long. The first word counts.
+    /// Exchanges under way notice once the engine [announces](crate::Engine::announce) a change.
+    pub fn leave(&self, drain: Duration) {
+        let at = (EPOCH.elapsed().saturating_add(drain).as_millis() as u64).max(1);
+        let _ = self.leaves_at_ms.compare_exchange(0, at, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// The server belongs to a pool (again).
+    pub fn stay(&self) {
+        self.leaves_at_ms.store(0, Ordering::Relaxed);
+    }
+
+    /// When its time to drain is over, for a server that left its pool.
+    pub fn leaves_at(&self) -> Option<Instant> {
+        match self.leaves_at_ms.load(Ordering::Relaxed) {
+            0 => None,
+            at => EPOCH.checked_add(Duration::from_millis(at)),
+        }
+    }
+
+    /// Whether it left its pool and its time to drain is over.
+    pub fn is_gone(&self) -> bool {
+        self.leaves_at().is_some_and(|at| at <= Instant::now())
     }
 }
 
@@ -100,6 +130,18 @@ pub struct Pool<T> {
 /// Counts a request against a server for as long as it lives.
 pub struct InFlight(Arc<ServerState>);
 
+impl InFlight {
+    /// Counts a request from now on.
+    pub fn enter(state: &Arc<ServerState>) -> Self {
+        state.in_flight.fetch_add(1, Ordering::Relaxed);
+        Self(state.clone())
+    }
+
+    pub(crate) fn leaves_at(&self) -> Option<Instant> {
+        self.0.leaves_at()
+    }
+}
+
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
@@ -127,17 +169,18 @@ impl<T> Pool<T> {
         &self.servers
     }
 
+    /// The server at an index if it is eligible, and the count of its request.
+    pub fn take(&self, index: usize) -> Option<(&Server<T>, InFlight)> {
+        let server = self.servers.get(index).filter(|server| is_eligible(server, self.ignores_health()))?;
+        Some((server, InFlight::enter(&server.state)))
+    }
+
     /// An eligible server that is not in `tried`, and the count of its request. `random` is a fresh number.
     pub fn choose(&self, tried: &[usize], random: u64) -> Option<(usize, &Server<T>, InFlight)> {
-        let healthy = self.servers.iter().filter(|server| server.state.health() != Health::Unhealthy).count();
-        let ignore_health = healthy < self.eligible_min;
+        let ignores_health = self.ignores_health();
         let eligible = |index: usize| {
             !tried.contains(&index)
-                && self.servers.get(index).is_some_and(|server| {
-                    server.weight > 0
-                        && !server.state.draining.load(Ordering::Relaxed)
-                        && (ignore_health || server.state.health() != Health::Unhealthy)
-                })
+                && self.servers.get(index).is_some_and(|server| is_eligible(server, ignores_health))
         };
         let index = match self.algorithm {
             Algorithm::RoundRobin => self.from(self.next.fetch_add(1, Ordering::Relaxed), eligible)?,
@@ -150,8 +193,13 @@ impl<T> Pool<T> {
             }
         };
         let server = self.servers.get(index)?;
-        server.state.in_flight.fetch_add(1, Ordering::Relaxed);
-        Some((index, server, InFlight(server.state.clone())))
+        Some((index, server, InFlight::enter(&server.state)))
+    }
+
+    /// Whether so many servers are unhealthy that health decides nothing.
+    fn ignores_health(&self) -> bool {
+        let healthy = self.servers.iter().filter(|server| server.state.health() != Health::Unhealthy).count();
+        healthy < self.eligible_min
     }
 
     /// The first eligible server at or after a place of the schedule.
@@ -168,6 +216,10 @@ impl<T> Pool<T> {
             (server.state.in_flight() + 1) * 1000 / server.weight.max(1) as usize
         })
     }
+}
+
+fn is_eligible<T>(server: &Server<T>, ignores_health: bool) -> bool {
+    server.weight > 0 && (ignores_health || server.state.health() != Health::Unhealthy)
 }
 
 /// Smooth weighted round robin (as nginx does it), unrolled once.

@@ -22,7 +22,11 @@ impl Deadline {
     /// Expires after `timeout` from now.
     pub(crate) fn set(&mut self, timeout: Duration) {
         let now = Instant::now();
-        let at = now.checked_add(timeout).unwrap_or(now + FAR);
+        self.set_at(now.checked_add(timeout).unwrap_or(now + FAR));
+    }
+
+    /// Expires at a point in time.
+    pub(crate) fn set_at(&mut self, at: Instant) {
         if let Some(timer) = &mut self.timer
             && at < timer.deadline()
         {

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::LocalSet;
 
 /// Commands that may wait for a core.
@@ -121,7 +121,7 @@ impl Engine {
             connection_ids: AtomicU64::new(1),
             pressure: AtomicU8::new(0),
             draining: AtomicBool::new(false),
-            drain: Arc::new(Notify::new()),
+            changes: watch::Sender::new(()),
         });
         let mut cores = Vec::new();
         for index in 0..config.cores.max(1) {
@@ -184,6 +184,11 @@ impl Engine {
         self.shared.report_memory(used_bytes);
     }
 
+    /// Has exchanges under way look whether their server has [left](crate::balance::ServerState::leave).
+    pub fn announce(&self) {
+        self.shared.changes.send_replace(());
+    }
+
     /// Client connections open now.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::Relaxed)
@@ -193,7 +198,7 @@ impl Engine {
     /// Returns whether everything had ended.
     pub fn drain(&mut self, grace: Duration) -> bool {
         self.shared.draining.store(true, Ordering::SeqCst);
-        self.shared.drain.notify_waiters();
+        self.announce();
         self.open.clear();
         let deadline = Instant::now() + grace;
         while self.connections() > 0 && Instant::now() < deadline {
@@ -206,7 +211,7 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.shared.draining.store(true, Ordering::SeqCst);
-        self.shared.drain.notify_waiters();
+        self.announce();
         self.open.clear();
         for core in self.cores.drain(..) {
             drop(core.commands);
@@ -300,6 +305,12 @@ fn run_core(shared: Arc<Shared>, log: Option<LogSink>, mut commands: mpsc::Recei
     let local = LocalSet::new();
     local.block_on(&runtime, async move {
         let core = Core::new(shared, log.map(|log| log.writer()));
+        let (mut changes, listening) = (core.shared().changes.subscribe(), core.clone());
+        core.spawn(async move {
+            while changes.changed().await.is_ok() {
+                listening.signal().wake_all();
+            }
+        });
         let housekeeper = core.clone();
         core.spawn(async move {
             loop {

@@ -1,6 +1,7 @@
 //! One request and its response, as roles see them. Nothing here assumes TCP or a protocol version.
 
 use crate::body::Body;
+use crate::delivery::{BodyMeter, Delivery};
 use crate::h1::Refusal;
 use crate::server::Core;
 use crate::tls::TlsInfo;
@@ -72,6 +73,8 @@ pub struct Request {
     pub connection: Rc<ConnectionInfo>,
     /// Whether the client asked for a protocol upgrade (RFC 9110 §7.8) and the transport can do one.
     pub upgrade: bool,
+    /// Counts the body's bytes.
+    pub body_meter: BodyMeter,
 }
 
 /// A role's answer.
@@ -85,6 +88,8 @@ pub struct Response {
     pub upgrade: Option<Upgrade>,
     /// Whether the client's connection is closed afterwards.
     pub close: bool,
+    /// What is done when it is delivered.
+    pub delivery: Delivery,
 }
 
 impl Response {
@@ -94,7 +99,7 @@ impl Response {
         if !content_type.is_empty() {
             let _ = head.fields.append(b"Content-Type", content_type.as_bytes());
         }
-        Self { head, body: Body::from(body.into()), upgrade: None, close: false }
+        Self { head, body: Body::from(body.into()), ..Self::default() }
     }
 
     /// The same answer, after which the client's connection is closed.
@@ -114,7 +119,7 @@ pub trait Service: Send + Sync + 'static {
     fn call(self: Arc<Self>, core: Core, request: Request) -> LocalFuture<Response>;
 
     /// The answer to a request that the codec refused. The connection is closed afterwards.
-    fn refuse(&self, connection: &ConnectionInfo, refusal: Refusal) -> Response;
+    fn refuse(&self, core: &Core, connection: &Rc<ConnectionInfo>, refusal: Refusal) -> Response;
 
     /// The answer when a global limit is reached (503) or a request panicked (500).
     fn fail(&self, connection: &ConnectionInfo, status: u16) -> Response;

@@ -3,12 +3,14 @@
 use crate::body::{Body, BodyStream};
 use crate::client::Upload;
 use crate::deadline::Deadline;
+use crate::delivery::BodyMeter;
 use crate::h1::request_rules::decimal;
 use crate::h1::{BodyFailure, is_allowed_trailer};
 use bytes::{Buf, Bytes};
 use h2::{RecvStream, SendStream};
 use handfast_core::message::{Fields, is_field_value};
 use http::header::{HeaderName, HeaderValue};
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -27,6 +29,7 @@ pub(crate) struct H2Body {
     deadline: Deadline,
     /// The other direction of the same stream, which is reset when nobody wants the answer any more.
     _upload: Option<Upload>,
+    meter: BodyMeter,
 }
 
 impl H2Body {
@@ -45,7 +48,13 @@ impl H2Body {
             idle,
             deadline: Deadline::default(),
             _upload: None,
+            meter: BodyMeter::default(),
         }
+    }
+
+    /// Counts what is taken.
+    pub(crate) fn metered(self, meter: BodyMeter) -> Self {
+        Self { meter, ..self }
     }
 
     /// Keeps the upload that belongs to the same stream alive for as long as this body is wanted.
@@ -105,6 +114,7 @@ impl BodyStream for H2Body {
     fn consume(&mut self, count: usize) {
         let count = count.min(self.chunk.len());
         self.chunk.advance(count);
+        self.meter.add(count);
         // The peer may send as much again. Failing means that the stream has ended.
         let _ = self.stream.flow_control().release_capacity(count);
     }
@@ -129,11 +139,12 @@ pub(crate) enum SendFailure {
     Stalled,
 }
 
-/// Sends a body and its trailers under the peer's flow control.
+/// Sends a body and its trailers under the peer's flow control. `sent` counts the body's bytes.
 pub(crate) async fn send_body(
     body: &mut Body,
     stream: &mut SendStream<Bytes>,
     idle: Duration,
+    sent: &Cell<u64>,
 ) -> Result<(), SendFailure> {
     let mut deadline = Deadline::default();
     loop {
@@ -166,6 +177,7 @@ pub(crate) async fn send_body(
         }
         let piece = Bytes::copy_from_slice(&body.chunk()[..count]);
         body.consume(count);
+        sent.set(sent.get() + count as u64);
         // When the end is known already, it goes out with the last piece and not as a frame of its own.
         let next = poll_fn(|cx| Poll::Ready(body.poll_ready(cx))).await;
         let ended = matches!(next, Poll::Ready(Ok(()))) && body.chunk().is_empty();

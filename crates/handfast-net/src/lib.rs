@@ -11,6 +11,7 @@ pub mod balance;
 mod body;
 mod client;
 mod deadline;
+mod delivery;
 mod engine;
 mod exchange;
 pub mod h1;
@@ -21,6 +22,7 @@ mod listener;
 pub mod proxy_protocol;
 mod resolver;
 mod server;
+mod signal;
 pub mod tls;
 mod upgrade;
 mod writer;
@@ -30,6 +32,7 @@ pub use body::{Body, BodyStream};
 pub use client::{
     Target, UpstreamError, UpstreamFailure, UpstreamProtocol, UpstreamRequest, UpstreamTimeouts,
 };
+pub use delivery::{BodyMeter, Delivered, Delivery, EndLine, Received};
 pub use engine::{Engine, EngineConfig, ListenError, ListenSource, ListenerPlan, sleep};
 pub use exchange::{ConnectionInfo, Hop, LocalFuture, Request, Response, Service};
 pub use h1::{BodyFailure, Refusal};

@@ -15,10 +15,11 @@ use crate::client::{FusedCache, Http2Pool, IdlePool};
 use crate::exchange::Hop;
 use crate::limits::GlobalLimits;
 use crate::resolver::Resolver;
+use crate::signal::Signal;
 use arc_swap::ArcSwap;
 use handfast_core::Clock;
 use handfast_core::message::{RequestHead, ResponseHead};
-use handfast_telemetry::{JsonLine, LogWriter, Metrics};
+use handfast_telemetry::{JsonLine, LogWriter, Metrics, PendingLine};
 use std::cell::{Cell, RefCell};
 use std::collections::hash_map::RandomState;
 use std::future::Future;
@@ -26,7 +27,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 /// State of the whole process, shared by its cores. Only atomics are touched on the request path.
 pub(crate) struct Shared {
@@ -42,7 +43,8 @@ pub(crate) struct Shared {
     pub(crate) connection_ids: AtomicU64,
     pub(crate) pressure: AtomicU8,
     pub(crate) draining: AtomicBool,
-    pub(crate) drain: Arc<Notify>,
+    /// Tells the cores to look at what has changed.
+    pub(crate) changes: watch::Sender<()>,
 }
 
 /// A handle to the core that the caller runs on. Cheap to clone; never leaves its thread.
@@ -56,6 +58,7 @@ struct Inner {
     fused: RefCell<FusedCache>,
     log: RefCell<Option<LogWriter>>,
     heads: RefCell<Heads>,
+    signal: Rc<Signal>,
     random: Cell<u64>,
 }
 
@@ -67,6 +70,7 @@ impl Core {
             fused: RefCell::new(FusedCache::default()),
             log: RefCell::new(log),
             heads: RefCell::new(Heads::default()),
+            signal: Rc::default(),
             random: Cell::new(RandomState::new().build_hasher().finish() | 1),
             shared,
         }))
@@ -101,6 +105,16 @@ impl Core {
     pub fn log(&self, fill: impl FnOnce(&mut JsonLine<'_>)) {
         if let Some(log) = &mut *self.0.log.borrow_mut() {
             log.line(fill);
+        }
+    }
+
+    pub(crate) fn begin_line(&self, fill: impl FnOnce(&mut JsonLine<'_>)) -> Option<PendingLine> {
+        self.0.log.borrow_mut().as_mut().map(|log| log.begin(fill))
+    }
+
+    pub(crate) fn end_line(&self, pending: PendingLine, fill: impl FnOnce(&mut JsonLine<'_>)) {
+        if let Some(log) = &mut *self.0.log.borrow_mut() {
+            log.end(pending, fill);
         }
     }
 
@@ -140,6 +154,10 @@ impl Core {
 
     pub(crate) fn fused(&self) -> &RefCell<FusedCache> {
         &self.0.fused
+    }
+
+    pub(crate) fn signal(&self) -> &Rc<Signal> {
+        &self.0.signal
     }
 
     pub(crate) fn is_draining(&self) -> bool {

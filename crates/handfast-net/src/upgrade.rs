@@ -2,6 +2,7 @@
 //! either side ends, or until neither has sent anything for too long.
 
 use crate::deadline::Deadline;
+use crate::delivery::Delivery;
 use crate::io::{Io, SharedIo};
 use bytes::{Buf, BytesMut};
 use std::future::poll_fn;
@@ -57,13 +58,14 @@ impl Direction {
 }
 
 /// Relays until both directions have ended, one fails, or nothing moves for `idle`. `received` is what the
-/// client sent ahead.
+/// client sent ahead; the number is that of the bytes sent to it. A server that leaves its pool ends it, too.
 pub(crate) async fn tunnel(
     client: SharedIo,
     received: BytesMut,
     mut upstream: Upgrade,
     idle: Duration,
-) -> io::Result<()> {
+    delivery: &mut Delivery,
+) -> io::Result<u64> {
     let mut up = Direction { buffer: received, ..Direction::default() };
     let mut down = Direction { buffer: std::mem::take(&mut upstream.received), ..Direction::default() };
     let mut deadline = Deadline::default();
@@ -74,7 +76,10 @@ pub(crate) async fn tunnel(
         let sent = up.poll(cx, &mut client, &mut upstream.io)?;
         let got = down.poll(cx, &mut upstream.io, &mut client)?;
         if sent.is_ready() && got.is_ready() {
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(Ok(down.moved));
+        }
+        if delivery.poll_cut(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         if up.moved + down.moved > before {
             deadline.set(idle);

@@ -38,6 +38,8 @@ pub(crate) struct MessageWriter {
     left: u64,
     body_done: bool,
     body_started: bool,
+    /// Bytes of the body that were taken.
+    taken: u64,
     /// Whether bytes have left since the stall timer was last set.
     moved: bool,
     /// Whether any byte has left at all.
@@ -62,6 +64,7 @@ impl MessageWriter {
             left,
             body_done,
             body_started: false,
+            taken: 0,
             moved: false,
             sent: false,
             blocked: false,
@@ -74,6 +77,11 @@ impl MessageWriter {
         // A large gathered body must not stay allocated with an idle connection.
         self.out.shrink_to(GATHER_BYTES);
         self.out
+    }
+
+    /// Bytes of the body that were taken so far.
+    pub(crate) fn body_bytes(&self) -> u64 {
+        self.taken
     }
 
     /// The body, if none of it was taken yet.
@@ -194,6 +202,7 @@ impl MessageWriter {
 
     fn took(&mut self, count: usize) {
         self.body.consume(count);
+        self.taken += count as u64;
         self.left = self.left.saturating_sub(count as u64);
     }
 

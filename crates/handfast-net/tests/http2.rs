@@ -304,8 +304,13 @@ impl Service for Mirror {
         Box::pin(async move { Response { body: request.body, ..Response::full(200, "", "") } })
     }
 
-    fn refuse(&self, c: &handfast_net::ConnectionInfo, refusal: handfast_net::Refusal) -> Response {
-        Recorder::default().refuse(c, refusal)
+    fn refuse(
+        &self,
+        core: &handfast_net::Core,
+        connection: &std::rc::Rc<handfast_net::ConnectionInfo>,
+        refusal: handfast_net::Refusal,
+    ) -> Response {
+        Recorder::default().refuse(core, connection, refusal)
     }
 
     fn fail(&self, c: &handfast_net::ConnectionInfo, status: u16) -> Response {

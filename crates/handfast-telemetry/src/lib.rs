@@ -9,4 +9,4 @@ pub mod sink;
 
 pub use json::JsonLine;
 pub use metrics::{Metric, Metrics};
-pub use sink::{LogSink, LogWriter};
+pub use sink::{LogSink, LogWriter, PendingLine};

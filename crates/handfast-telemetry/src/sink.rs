@@ -40,7 +40,7 @@ impl LogSink {
 
     /// A buffer for one data-plane thread.
     pub fn writer(&self) -> LogWriter {
-        LogWriter { buffer: Vec::new(), sink: self.clone() }
+        LogWriter { buffer: Vec::new(), spare: Vec::new(), sink: self.clone() }
     }
 
     /// Waits until everything sent so far is written.
@@ -52,9 +52,19 @@ impl LogSink {
     }
 }
 
+/// A line whose last members are not known yet.
+pub struct PendingLine {
+    buffer: Vec<u8>,
+    depth: u8,
+}
+
+/// Buffers of finished lines that are kept for the next ones.
+const SPARE_MAX: usize = 256;
+
 /// The buffer of one data-plane thread.
 pub struct LogWriter {
     buffer: Vec<u8>,
+    spare: Vec<Vec<u8>>,
     sink: LogSink,
 }
 
@@ -64,6 +74,32 @@ impl LogWriter {
         let mut line = JsonLine::begin(&mut self.buffer);
         fill(&mut line);
         line.end();
+        self.send_full();
+    }
+
+    /// Begins a line that [`LogWriter::end`] puts into the batch.
+    pub fn begin(&mut self, fill: impl FnOnce(&mut JsonLine<'_>)) -> PendingLine {
+        let mut buffer = self.spare.pop().unwrap_or_default();
+        let mut line = JsonLine::begin(&mut buffer);
+        fill(&mut line);
+        let depth = line.leave();
+        PendingLine { buffer, depth }
+    }
+
+    /// Ends a line.
+    pub fn end(&mut self, mut pending: PendingLine, fill: impl FnOnce(&mut JsonLine<'_>)) {
+        let mut line = JsonLine::resume(&mut pending.buffer, pending.depth);
+        fill(&mut line);
+        line.end();
+        self.buffer.extend_from_slice(&pending.buffer);
+        if self.spare.len() < SPARE_MAX {
+            pending.buffer.clear();
+            self.spare.push(pending.buffer);
+        }
+        self.send_full();
+    }
+
+    fn send_full(&mut self) {
         if self.buffer.len() >= BATCH_BYTES {
             self.send();
         }

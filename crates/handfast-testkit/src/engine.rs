@@ -10,9 +10,10 @@ use handfast_net::{
     ServerName, Service, SourceFilter, Target, UpstreamProtocol,
 };
 use handfast_pki::Credential;
-use handfast_telemetry::Metrics;
+use handfast_telemetry::{LogSink, Metrics};
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// An engine, its clock and its counters.
 pub struct TestEngine {
@@ -22,7 +23,30 @@ pub struct TestEngine {
     pub clock: Arc<TestClock>,
     /// The counters.
     pub metrics: Arc<Metrics>,
-    plans: Vec<Box<dyn Fn() -> ListenerPlan>>,
+    listeners: Vec<TestListener>,
+    log: LogLines,
+}
+
+struct TestListener {
+    name: String,
+    address: Address,
+    source: fn(&Address) -> ListenSource,
+    state: ListenerState,
+}
+
+/// What the log sink has written.
+#[derive(Clone, Default)]
+struct LogLines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for LogLines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 impl TestEngine {
@@ -34,10 +58,30 @@ impl TestEngine {
     /// One core, given limits.
     pub fn start_with(hop: Hop, limits: GlobalLimits) -> Self {
         let (clock, metrics) = (Arc::new(TestClock::new()), Arc::new(Metrics::default()));
-        let config =
-            EngineConfig { cores: 1, limits, hop, clock: clock.clone(), metrics: metrics.clone(), log: None };
+        let log = LogLines::default();
+        let (sink, _) = LogSink::start(Box::new(log.clone()), metrics.clone()).expect("a thread starts");
+        let config = EngineConfig {
+            cores: 1,
+            limits,
+            hop,
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            log: Some(sink),
+        };
         let engine = Engine::start(config).expect("threads start");
-        Self { engine, clock, metrics, plans: Vec::new() }
+        Self { engine, clock, metrics, listeners: Vec::new(), log }
+    }
+
+    /// Stops the engine; the log lines of the requests that it has served.
+    pub fn into_log(self) -> Vec<String> {
+        let Self { engine, log, .. } = self;
+        drop(engine);
+        // The writer thread lets go of the lines when it has written the last one.
+        while Arc::strong_count(&log.0) > 1 {
+            std::thread::yield_now();
+        }
+        let bytes = std::mem::take(&mut *log.0.lock().unwrap_or_else(PoisonError::into_inner));
+        String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
     }
 
     /// The clock as the engine takes it.
@@ -82,31 +126,44 @@ impl TestEngine {
         let probe = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = probe.local_addr().expect("bound");
         drop(probe);
-        self.open(name, Address::Real(address), move || ListenSource::Bind(address), state);
+        let source = |address: &Address| ListenSource::Bind(SocketAddr::new(address.ip(), address.port()));
+        self.open(name, Address::Real(address), source, state);
         address
+    }
+
+    /// Has a listener answer with another state.
+    pub fn publish(&mut self, name: &str, state: ListenerState) {
+        for listener in self.listeners.iter_mut().filter(|listener| listener.name == name) {
+            listener.state = state.clone();
+        }
+        self.apply();
     }
 
     /// Opens one more listener that only this process reaches.
     pub fn listen_in_memory(&mut self, name: &str, address: Address, state: ListenerState) {
-        self.open(name, address, || ListenSource::Memory, state);
+        self.open(name, address, |_| ListenSource::Memory, state);
     }
 
     fn open(
         &mut self,
         name: &str,
         address: Address,
-        source: impl Fn() -> ListenSource + 'static,
+        source: fn(&Address) -> ListenSource,
         state: ListenerState,
     ) {
-        let name = name.to_owned();
-        self.plans.push(Box::new(move || ListenerPlan {
-            name: name.clone(),
-            address: address.clone(),
+        self.listeners.push(TestListener { name: name.to_owned(), address, source, state });
+        self.apply();
+    }
+
+    fn apply(&mut self) {
+        let plan = |listener: &TestListener| ListenerPlan {
+            name: listener.name.clone(),
+            address: listener.address.clone(),
             aliases: Vec::new(),
-            source: source(),
-            state: state.clone(),
-        }));
-        let errors = self.engine.apply(self.plans.iter().map(|plan| plan()).collect());
+            source: (listener.source)(&listener.address),
+            state: listener.state.clone(),
+        };
+        let errors = self.engine.apply(self.listeners.iter().map(plan).collect());
         assert!(errors.is_empty(), "{errors:?}");
     }
 

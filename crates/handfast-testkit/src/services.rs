@@ -5,6 +5,7 @@ use handfast_net::{
     Body, ConnectionInfo, Core, LocalFuture, Refusal, Request, Response, Service, Target, UpstreamFailure,
     UpstreamRequest, UpstreamTimeouts,
 };
+use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -58,7 +59,7 @@ impl Service for Echo {
         Box::pin(Self::answer(request))
     }
 
-    fn refuse(&self, _connection: &ConnectionInfo, refusal: Refusal) -> Response {
+    fn refuse(&self, _: &Core, _: &Rc<ConnectionInfo>, refusal: Refusal) -> Response {
         Response::full(refusal.status(), "text/plain", refusal.to_string()).closing()
     }
 
@@ -94,8 +95,8 @@ impl Service for Forward {
         })
     }
 
-    fn refuse(&self, connection: &ConnectionInfo, refusal: Refusal) -> Response {
-        Echo::default().refuse(connection, refusal)
+    fn refuse(&self, core: &Core, connection: &Rc<ConnectionInfo>, refusal: Refusal) -> Response {
+        Echo::default().refuse(core, connection, refusal)
     }
 
     fn fail(&self, connection: &ConnectionInfo, status: u16) -> Response {
@@ -132,8 +133,8 @@ impl Service for Recorder {
         })
     }
 
-    fn refuse(&self, connection: &ConnectionInfo, refusal: Refusal) -> Response {
-        Echo::default().refuse(connection, refusal)
+    fn refuse(&self, core: &Core, connection: &Rc<ConnectionInfo>, refusal: Refusal) -> Response {
+        Echo::default().refuse(core, connection, refusal)
     }
 
     fn fail(&self, connection: &ConnectionInfo, status: u16) -> Response {

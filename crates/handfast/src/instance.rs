@@ -254,7 +254,7 @@ impl Instance {
     }
 
     fn publish(&mut self, candidate: Candidate) {
-        self.edge = candidate.edge;
+        let previous = std::mem::replace(&mut self.edge, candidate.edge);
         self.gateway = candidate.gateway;
         self.diagnostics = candidate.diagnostics;
         self.engine.resolver().publish(self.private_names());
@@ -302,6 +302,8 @@ impl Instance {
             });
         }
         self.unopened = self.engine.apply(plans);
+        self.edge.settle(&previous);
+        self.engine.announce();
         self.start_probers();
     }
 

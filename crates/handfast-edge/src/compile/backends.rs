@@ -57,16 +57,24 @@ impl<'a> Backends<'a> {
         let (pool_name, members) = self.pools.get(pool)?;
         let (http, cookie, probe) = self.settings.get(settings)?;
         let previous = self.task.previous.and_then(|previous| previous.backends.get(&key));
+        let known: Vec<&Server<Member>> =
+            previous.into_iter().flat_map(|p| p.servers.servers().iter().chain(&p.leaving)).collect();
         let servers: Vec<Server<Member>> = members
             .iter()
             .map(|member| {
-                let known = previous.and_then(|p| p.servers.servers().iter().find(|s| s.target == *member));
-                known.cloned().unwrap_or_else(|| Server::new(member.clone()))
+                let known = known.iter().find(|server| server.target == *member);
+                known.map_or_else(|| Server::new(member.clone()), |server| (*server).clone())
             })
+            .collect();
+        let leaving: Vec<Server<Member>> = known
+            .into_iter()
+            .filter(|server| !members.contains(&server.target) && !server.state.is_gone())
+            .cloned()
             .collect();
         let scope = format!("{}/{pool}/{settings}", self.task.resource.id.key());
         let affinity = cookie.as_ref().map(|cookie| {
-            Affinity::new(cookie.clone(), &self.task.environment.affinity_key, &scope, &servers)
+            let named = servers.iter().chain(&leaving);
+            Affinity::new(cookie.clone(), &self.task.environment.affinity_key, &scope, named)
         });
         let tag = format!("handfast:backendHttpSettings:{}:lb", http.name);
         let algorithm = match self.task.resource.tag(&tag) {
@@ -78,6 +86,7 @@ impl<'a> Backends<'a> {
             pool_name: pool_name.clone(),
             settings: http.clone(),
             servers: Pool::new(servers, algorithm).with_eligible_min(probe.eligible_min),
+            leaving,
             probe: probe.clone(),
             affinity,
         });
@@ -277,6 +286,13 @@ fn statuses(matcher: &View<'_>) -> Vec<(u16, u16)> {
     if ranges.is_empty() { vec![(200, 399)] } else { ranges }
 }
 
+/// How long servers that leave the pool go on (§1.12): 30 seconds where draining is off.
+fn drain(draining: &View<'_>) -> Duration {
+    let seconds = draining.integer_in("drainTimeoutInSec", 1..=3600);
+    let enabled = draining.bool_or("enabled", false);
+    Duration::from_secs(seconds.filter(|_| enabled).unwrap_or(30))
+}
+
 struct SettingsReader<'a> {
     task: &'a Task<'a>,
     children: &'a Children<'a>,
@@ -332,6 +348,7 @@ impl SettingsReader<'_> {
                 body_idle: timeout,
             },
             source: self.network.source,
+            drain: drain(&inner.field("connectionDraining")),
             dedicated: inner.bool_or("dedicatedBackendConnection", false),
         };
         let cookie =

@@ -97,7 +97,6 @@ pub(super) fn run(task: &Task<'_>, root: &View<'_>, properties: &View<'_>) {
         found.warning("PropertyWithoutEffect", format!("\"{name}\" has no effect: {why}"));
     });
     sku(properties);
-    draining(properties);
     if !task.resource.tag("handfast:limits").is_some_and(|value| value.eq_ignore_ascii_case("off")) {
         counts(properties);
     }
@@ -208,20 +207,6 @@ fn sku(properties: &View<'_>) {
             "ApplicationGatewayCapacityAndAutoscaleConfigurationSpecified",
             "\"capacity\" and \"autoscaleConfiguration\" exclude each other",
         );
-    }
-}
-
-/// Requests to a server that was removed end by themselves: nothing cuts them off after a time.
-fn draining(properties: &View<'_>) {
-    for settings in holders(properties, "backendHttpSettingsCollection") {
-        let draining = settings.field("connectionDraining");
-        let _: Option<u32> = draining.integer_in("drainTimeoutInSec", 1..=3600);
-        if draining.bool_or("enabled", false) {
-            draining.warning(
-                "ConnectionDrainingWithoutTimeout",
-                "requests in flight to a removed server end by themselves; they are not cut off after \"drainTimeoutInSec\"",
-            );
-        }
     }
 }
 

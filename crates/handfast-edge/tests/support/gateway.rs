@@ -136,6 +136,7 @@ pub(crate) struct Running {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// One address per frontend port of the document, in order of the port.
     pub(crate) addresses: Vec<SocketAddr>,
+    world: World,
 }
 
 impl Running {
@@ -164,7 +165,20 @@ impl Running {
         frontends.sort_by_key(|frontend| frontend.port);
         let addresses =
             frontends.into_iter().map(|frontend| engine.listen(&frontend.name, frontend.state)).collect();
-        (Self { engine, pki, plan, diagnostics, addresses }, echoes)
+        (Self { engine, pki, plan, diagnostics, addresses, world }, echoes)
+    }
+
+    /// Changes the document; its frontends stay.
+    pub(crate) fn change(&mut self, body: Value) {
+        let changes = self.world.put(&gateway_id(), body);
+        let environment = environment(self.engine.shared_clock(), self.pki.ca().root());
+        let (plan, diagnostics) = self.world.compile_changes(&self.plan, &changes, &environment);
+        for frontend in plan.frontends() {
+            self.engine.publish(&frontend.name, frontend.state.clone());
+        }
+        plan.settle(&self.plan);
+        self.engine.engine.announce();
+        (self.plan, self.diagnostics) = (plan, diagnostics);
     }
 }
 

@@ -83,6 +83,12 @@ fn a_line_names_api_subscription_backend_and_the_reason_of_an_error() {
     let first = &lines[0];
     for (name, value) in [
         ("category", json!("GatewayLogs")),
+        ("callerIpAddress", json!("127.0.0.1")),
+        ("isRequestSuccess", json!(true)),
+    ] {
+        assert_eq!(first[name], value, "{name}");
+    }
+    for (name, value) in [
         ("method", json!("GET")),
         ("url", json!(format!("https://{HOST}/a/x"))),
         ("responseCode", json!(200)),
@@ -95,18 +101,22 @@ fn a_line_names_api_subscription_backend_and_the_reason_of_an_error() {
         ("clientCertThumbprint", json!(edge.leaf().thumbprint())),
         ("hop", json!("wire")),
     ] {
-        assert_eq!(first[name], value, "{name}");
+        assert_eq!(first["properties"][name], value, "{name}");
     }
+    for name in ["requestSize", "responseSize", "backendTime", "clientTime"] {
+        assert!(first["properties"][name].is_u64(), "{name}: {first}");
+    }
+    assert!(first["durationMs"].is_u64(), "{first}");
     assert!(!lines.iter().any(|line| line.to_string().contains("secret-key")));
     let reasons: Vec<&str> =
-        lines[1..].iter().map(|line| line["lastErrorReason"].as_str().unwrap_or("-")).collect();
+        lines[1..].iter().map(|line| line["properties"]["lastErrorReason"].as_str().unwrap_or("-")).collect();
     assert_eq!(
         reasons,
         ["SubscriptionKeyNotFound", "ClientCertificateIdentityNotMatched", "ClientCertificateNotFound", "-"]
     );
-    assert_eq!(lines[2]["lastErrorSource"], "validate-client-certificate");
+    assert_eq!(lines[2]["properties"]["lastErrorSource"], "validate-client-certificate");
     assert_eq!(
-        (&lines[2]["lastErrorScope"], &lines[2]["lastErrorSection"]),
+        (&lines[2]["properties"]["lastErrorScope"], &lines[2]["properties"]["lastErrorSection"]),
         (&json!("api"), &json!("inbound"))
     );
     assert_eq!(lines[1]["correlationId"].as_str().map(str::len), Some(36));

@@ -240,7 +240,7 @@ impl<'a> Exchange<'a> {
             let UpstreamConnection { io, buffer, .. } = self.connection;
             // The exchange is over, so the connection has one owner.
             let upgrade = Rc::into_inner(io).map(|io| Upgrade { io: io.into_inner(), received: buffer });
-            return Response { head, body: Body::Empty, upgrade, close: true };
+            return Response { head, upgrade, close: true, ..Response::default() };
         }
         let decoder = match meta.framing {
             ResponseFraming::None => BodyDecoder::empty(),
@@ -258,7 +258,7 @@ impl<'a> Exchange<'a> {
             .reusable(meta.reusable)
             .uploading(upload)
             .within(self.timeouts.body_idle, self.limits);
-        Response { head, body: body.into_body(), upgrade: None, close: false }
+        Response { head, body: body.into_body(), ..Response::default() }
     }
 
     fn fail(self, failure: UpstreamFailure) -> Failed {

@@ -6,6 +6,7 @@ use super::relayed::{Relayed, Transfer};
 use super::{Target, UpstreamError, UpstreamFailure, UpstreamProtocol, UpstreamRequest, UpstreamTimeouts};
 use crate::body::Body;
 use crate::deadline::Deadline;
+use crate::delivery::BodyMeter;
 use crate::exchange::{ConnectionInfo, Hop, Request, Response};
 use crate::h1::{Refusal, conform_request, conform_response};
 use crate::limits::Limits;
@@ -69,7 +70,7 @@ impl Core {
         let version = version(&connection, target);
         if connection.tls.is_none() && state.tls.is_some() {
             return received(
-                state.service.refuse(&connection, Refusal::PlainOnTls),
+                state.service.refuse(self, &connection, Refusal::PlainOnTls),
                 is_head,
                 version,
                 &timeouts,
@@ -78,13 +79,19 @@ impl Core {
         let upgrade = match conform_request(&mut head, body.remaining(), upgrade, &state.limits) {
             Ok(upgrade) => upgrade,
             Err(refusal) => {
-                return received(state.service.refuse(&connection, refusal), is_head, version, &timeouts);
+                return received(
+                    state.service.refuse(self, &connection, refusal),
+                    is_head,
+                    version,
+                    &timeouts,
+                );
             }
         };
         (head.scheme, head.version) = (connection.scheme, version);
         self.metrics().count(Metric::Requests);
-        let (body, transfer) = Relayed::request(body, state.limits.body_bytes_max);
-        let request = Request { head, body, connection: connection.clone(), upgrade };
+        let body_meter = if body.is_empty() { BodyMeter::default() } else { BodyMeter::new() };
+        let (body, transfer) = Relayed::request(body, state.limits.body_bytes_max, &body_meter);
+        let request = Request { head, body, connection: connection.clone(), upgrade, body_meter };
         let mut future = state.service.clone().call(self.clone(), request);
         let mut deadline = Deadline::default();
         deadline.set(timeouts.response);
@@ -253,10 +260,16 @@ fn received(
     conform_response(&mut response.head, response.body.remaining(), is_head, &limits)
         .map_err(|failure| UpstreamError::new(failure.into(), None))?;
     response.head.version = version;
+    let delivery = std::mem::take(&mut response.delivery);
     response.body = match response.head.status {
-        _ if is_head => Body::Empty,
-        100..=199 | 204 | 304 => Body::Empty,
-        _ => Relayed::response(response.body, timeouts.body_idle),
+        // The tunnel's own bytes are counted where it ends.
+        101 => {
+            response.delivery = delivery;
+            Body::Empty
+        }
+        _ if is_head => Relayed::response(Body::Empty, timeouts.body_idle, delivery),
+        102..=199 | 100 | 204 | 304 => Relayed::response(Body::Empty, timeouts.body_idle, delivery),
+        _ => Relayed::response(response.body, timeouts.body_idle, delivery),
     };
     response.close = false;
     Ok(response)

@@ -245,7 +245,7 @@ impl Core {
         } else {
             Body::Stream(Box::new(H2Body::new(stream, &head.fields, u64::MAX, idle).with_upload(upload)))
         };
-        Response { head, body, upgrade: None, close: false }
+        Response { head, body, ..Response::default() }
     }
 }
 

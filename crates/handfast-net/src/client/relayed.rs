@@ -3,6 +3,7 @@
 
 use crate::body::{Body, BodyStream};
 use crate::deadline::Deadline;
+use crate::delivery::{BodyMeter, Delivery};
 use crate::h1::BodyFailure;
 use handfast_core::message::Fields;
 use std::cell::{Cell, RefCell};
@@ -62,13 +63,19 @@ pub(super) struct Relayed {
     idle: Option<Duration>,
     deadline: Deadline,
     progress: Option<Rc<Progress>>,
+    /// What the next role counts of its request.
+    meter: BodyMeter,
+    /// What the next role does when its response is delivered.
+    delivery: Option<Delivery>,
+    bytes: u64,
 }
 
 impl Relayed {
     /// A request body of at most `bytes_max`, and a view on its progress when it is a stream.
-    pub(super) fn request(body: Body, bytes_max: u64) -> (Body, Option<TransferView>) {
+    pub(super) fn request(body: Body, bytes_max: u64, meter: &BodyMeter) -> (Body, Option<TransferView>) {
         let in_memory = !matches!(body, Body::Stream(_));
         if in_memory && body.remaining().is_some_and(|length| length <= bytes_max) {
+            meter.add(body.remaining().unwrap_or_default() as usize);
             return (body, None);
         }
         let progress = Rc::new(Progress::default());
@@ -78,13 +85,17 @@ impl Relayed {
             idle: None,
             deadline: Deadline::default(),
             progress: Some(progress.clone()),
+            meter: meter.clone(),
+            delivery: None,
+            bytes: 0,
         };
         (Body::Stream(Box::new(relayed)), Some(TransferView(progress)))
     }
 
-    /// A response body, of which something must arrive every `idle`.
-    pub(super) fn response(body: Body, idle: Duration) -> Body {
+    /// A response body, of which something must arrive every `idle`. The delivery ends with it.
+    pub(super) fn response(body: Body, idle: Duration, delivery: Delivery) -> Body {
         if !matches!(body, Body::Stream(_)) {
+            delivery.end(body.remaining().unwrap_or_default(), true);
             return body;
         }
         let relayed = Self {
@@ -93,8 +104,18 @@ impl Relayed {
             idle: Some(idle),
             deadline: Deadline::default(),
             progress: None,
+            meter: BodyMeter::default(),
+            delivery: Some(delivery),
+            bytes: 0,
         };
         Body::Stream(Box::new(relayed))
+    }
+
+    /// The whole body was taken.
+    fn delivered(&mut self) {
+        if let Some(delivery) = self.delivery.take() {
+            delivery.end(self.bytes, true);
+        }
     }
 
     fn note(&self, state: Transfer) {
@@ -113,11 +134,20 @@ impl BodyStream for Relayed {
             }
             Poll::Ready(result) => {
                 self.deadline.clear();
-                self.note(if self.body.chunk().is_empty() { Transfer::Resting } else { Transfer::Moved });
+                let ended = self.body.chunk().is_empty();
+                self.note(if ended { Transfer::Resting } else { Transfer::Moved });
+                if ended && result.is_ok() {
+                    self.delivered();
+                }
                 Poll::Ready(result)
             }
             Poll::Pending => {
                 self.note(Transfer::Starved);
+                if let Some(delivery) = &mut self.delivery
+                    && delivery.poll_cut(cx).is_ready()
+                {
+                    return Poll::Ready(Err(BodyFailure::Truncated));
+                }
                 let Some(idle) = self.idle else { return Poll::Pending };
                 self.deadline.start(idle);
                 self.deadline.poll_expired(cx).map(|()| Err(BodyFailure::Timeout))
@@ -132,7 +162,12 @@ impl BodyStream for Relayed {
     fn consume(&mut self, count: usize) {
         let count = count.min(self.body.chunk().len());
         self.bytes_left = self.bytes_left.saturating_sub(count as u64);
+        self.bytes += count as u64;
+        self.meter.add(count);
         self.body.consume(count);
+        if self.body.remaining() == Some(0) {
+            self.delivered();
+        }
     }
 
     fn remaining(&self) -> Option<u64> {
@@ -147,5 +182,8 @@ impl BodyStream for Relayed {
 impl Drop for Relayed {
     fn drop(&mut self) {
         self.note(Transfer::Resting);
+        if let Some(delivery) = self.delivery.take() {
+            delivery.end(self.bytes, false);
+        }
     }
 }

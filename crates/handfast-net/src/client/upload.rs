@@ -31,7 +31,7 @@ impl Upload {
         let state = Rc::new(State::default());
         let ours = state.clone();
         let task = tokio::task::spawn_local(async move {
-            if let Err(failure) = send_body(&mut body, &mut stream, idle).await {
+            if let Err(failure) = send_body(&mut body, &mut stream, idle, &Cell::default()).await {
                 if let SendFailure::Body(failure) = failure {
                     ours.failure.set(Some(failure));
                 }

@@ -32,10 +32,7 @@ pub(crate) struct AcceptLoop {
 impl AcceptLoop {
     /// Accepts until stopped.
     pub(crate) async fn run(mut self) {
-        let drain = self.core.shared().drain.clone();
-        let drained = drain.notified();
-        tokio::pin!(drained);
-        drained.as_mut().enable();
+        let mut changes = self.core.shared().changes.subscribe();
         if self.core.is_draining() {
             return;
         }
@@ -43,7 +40,7 @@ impl AcceptLoop {
             tokio::select! {
                 biased;
                 _ = &mut self.stop => break,
-                () = &mut drained => break,
+                _ = changes.wait_for(|()| self.core.is_draining()) => break,
                 accepted = self.socket.accept() => match accepted {
                     Ok((stream, peer)) => self.accepted(stream, peer),
                     // A connection that failed before it was accepted is none of ours; being out of

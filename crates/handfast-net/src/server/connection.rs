@@ -207,6 +207,6 @@ async fn close_raw(raw: Raw) -> HandshakeFailure {
 async fn refuse_plain(core: &Core, state: &ListenerState, raw: Raw, origin: &Origin, client: SocketAddr) {
     core.metrics().count(Metric::RequestsRejected);
     let info = connection_info(core, origin, client, None);
-    let response = state.service.refuse(&info, Refusal::PlainOnTls);
+    let response = state.service.refuse(core, &info, Refusal::PlainOnTls);
     h1::send_and_close(Io::Plain(raw), response, state.limits.body_idle_timeout).await;
 }

@@ -9,23 +9,23 @@ pub(super) use respond::send_and_close;
 use super::{Core, RequestGuard};
 use crate::body::Body;
 use crate::deadline::Deadline;
+use crate::delivery::BodyMeter;
 use crate::exchange::{ConnectionInfo, LocalFuture, Request, Response};
 use crate::h1::{BodyDecoder, Parsed, Refusal, RequestFraming, parse_request};
 use crate::io::{Io, SharedIo};
 use crate::limits::Limits;
 use crate::listener::Listener;
+use crate::signal::Waiter;
 use bytes::{Buf, BytesMut};
 use handfast_core::message::{Method, RequestHead, Version};
 use handfast_telemetry::Metric;
 use request_body::RequestBody;
 use std::cell::RefCell;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
-use tokio::sync::futures::OwnedNotified;
 
 /// Room made for a head; grown only by clients that send more.
 const HEAD_ROOM: usize = 2 * 1024;
@@ -76,7 +76,7 @@ struct Connection {
     io: SharedIo,
     slot: Rc<RefCell<Slot>>,
     deadline: Deadline,
-    drain: Pin<Box<OwnedNotified>>,
+    drain: Waiter,
     out: Vec<u8>,
 }
 
@@ -112,8 +112,6 @@ enum Next {
 /// Serves until either side closes.
 pub(crate) async fn serve(core: Core, listener: Arc<Listener>, io: Io, info: Rc<ConnectionInfo>) {
     let limits = listener.state().limits.clone();
-    let mut drain = Box::pin(core.shared().drain.clone().notified_owned());
-    drain.as_mut().enable();
     let reader =
         Reader { buffer: BytesMut::new(), decoder: BodyDecoder::empty(), body_bytes: 0, abandoned: false };
     let slot = Slot { reader: Some(reader), waiter: None, continue_at: CONTINUE.len(), answering: false };
@@ -125,7 +123,7 @@ pub(crate) async fn serve(core: Core, listener: Arc<Listener>, io: Io, info: Rc<
         io: Rc::new(RefCell::new(io)),
         slot: Rc::new(RefCell::new(slot)),
         deadline: Deadline::default(),
-        drain,
+        drain: Waiter::default(),
         out: Vec::new(),
     };
     connection.run().await;
@@ -193,8 +191,11 @@ impl Connection {
                             };
                             return Poll::Ready(end);
                         }
-                        if !started && (self.core.is_draining() || self.drain.as_mut().poll(cx).is_ready()) {
-                            return Poll::Ready(HeadEnd::Closed);
+                        if !started {
+                            self.drain.listen(self.core.signal(), cx);
+                            if self.core.is_draining() {
+                                return Poll::Ready(HeadEnd::Closed);
+                            }
                         }
                         return Poll::Pending;
                     }
@@ -222,6 +223,7 @@ impl Connection {
             RequestFraming::Length(length) => BodyDecoder::length(length),
             RequestFraming::Chunked => BodyDecoder::chunked(),
         };
+        let mut body_meter = BodyMeter::default();
         let body = if reader.decoder.is_done() {
             self.slot.borrow_mut().put(reader);
             Body::Empty
@@ -230,11 +232,12 @@ impl Connection {
             if parsed.connection.expect_continue && reader.buffer.is_empty() {
                 self.slot.borrow_mut().continue_at = 0;
             }
-            let body = RequestBody::new(reader, self.slot.clone(), self.io.clone(), self.limits.clone());
-            Body::Stream(Box::new(body))
+            body_meter = BodyMeter::new();
+            let (slot, io, limits) = (self.slot.clone(), self.io.clone(), self.limits.clone());
+            Body::Stream(Box::new(RequestBody::new(reader, slot, io, limits, body_meter.clone())))
         };
-        let request =
-            Request { head, body, connection: self.info.clone(), upgrade: parsed.connection.upgrade };
+        let (connection, upgrade) = (self.info.clone(), parsed.connection.upgrade);
+        let request = Request { head, body, connection, upgrade, body_meter };
         let mut future = state.service.clone().call(self.core.clone(), request);
         let outcome = poll_fn(|cx| self.poll_answer(cx, &mut future)).await;
         match outcome {

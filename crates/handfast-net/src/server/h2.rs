@@ -7,11 +7,13 @@ mod watch;
 use super::{Core, RequestGuard};
 use crate::body::Body;
 use crate::deadline::Deadline;
+use crate::delivery::BodyMeter;
 use crate::exchange::{ConnectionInfo, Request, Response};
 use crate::h2_body::{H2Body, SendFailure, send_body};
 use crate::io::{self, Io};
 use crate::limits::Limits;
 use crate::listener::Listener;
+use crate::signal::Waiter;
 use bytes::Bytes;
 use convert::{Rejected, read_head, response_head};
 use h2::server::SendResponse;
@@ -69,8 +71,7 @@ pub(crate) async fn serve(core: Core, listener: Arc<Listener>, io: Io, info: Rc<
     let io = Rc::new(RefCell::new(io));
     let handshake = builder(&limits).handshake::<_, Bytes>(Watched::new(io.clone(), watch.clone()));
     let Ok(Ok(mut connection)) = timeout(limits.handshake_timeout, handshake).await else { return };
-    let mut drain = Box::pin(core.shared().drain.clone().notified_owned());
-    drain.as_mut().enable();
+    let mut drain = Waiter::default();
     let tally = Rc::new(Tally::new(watch));
     let mut idle = Deadline::default();
     let mut closing = core.is_draining();
@@ -86,7 +87,8 @@ pub(crate) async fn serve(core: Core, listener: Arc<Listener>, io: Io, info: Rc<
             if !calmed && tally.watch.exceeded() {
                 return Poll::Ready(Event::Abuse);
             }
-            if !closing && drain.as_mut().poll(cx).is_ready() {
+            drain.listen(core.signal(), cx);
+            if !closing && core.is_draining() {
                 return Poll::Ready(Event::Drain);
             }
             if tally.open.get() > 0 {
@@ -196,7 +198,7 @@ impl Stream {
             }
             Err(Rejected::Refused(refusal)) => {
                 self.core.metrics().count(Metric::RequestsRejected);
-                Some(state.service.refuse(&self.info, refusal))
+                Some(state.service.refuse(&self.core, &self.info, refusal))
             }
             Ok(mut head) => {
                 head.scheme = self.info.scheme;
@@ -206,13 +208,17 @@ impl Stream {
                 };
                 debug_assert!(head.method != Method::Connect);
                 let stream = request.into_body();
+                let mut body_meter = BodyMeter::default();
                 let body = if stream.is_end_stream() {
                     Body::Empty
                 } else {
                     let (max, idle) = (state.limits.body_bytes_max, state.limits.body_idle_timeout);
-                    Body::Stream(Box::new(H2Body::new(stream, &head.fields, max, idle)))
+                    body_meter = BodyMeter::new();
+                    let body = H2Body::new(stream, &head.fields, max, idle).metered(body_meter.clone());
+                    Body::Stream(Box::new(body))
                 };
-                let request = Request { head, body, connection: self.info.clone(), upgrade: false };
+                let connection = self.info.clone();
+                let request = Request { head, body, connection, upgrade: false, body_meter };
                 let mut future = state.service.clone().call(self.core.clone(), request);
                 poll_fn(|cx| {
                     let polled = std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
@@ -236,16 +242,26 @@ impl Stream {
 
     async fn send(&mut self, response: Response, is_head: bool, idle: Duration) {
         // `close` has no meaning here: a connection-level consequence of one stream would punish its siblings.
-        let Response { head, mut body, .. } = response;
+        let Response { head, mut body, mut delivery, .. } = response;
         let no_body = is_head || head.status == 204 || head.status == 304 || body.is_empty();
         let message = response_head(&head, body.remaining(), is_head);
         self.core.reuse_response_head(head);
         let Some(message) = message else { return self.respond.send_reset(Reason::INTERNAL_ERROR) };
         let Ok(mut stream) = self.respond.send_response(message, no_body) else { return self.count_reset() };
         if no_body {
-            return;
+            return delivery.end(0, true);
         }
-        match send_body(&mut body, &mut stream, idle).await {
+        let sent = Cell::default();
+        let outcome = {
+            let mut sending = std::pin::pin!(send_body(&mut body, &mut stream, idle, &sent));
+            poll_fn(|cx| match sending.as_mut().poll(cx) {
+                Poll::Ready(outcome) => Poll::Ready(outcome),
+                Poll::Pending => delivery.poll_cut(cx).map(|()| Err(SendFailure::Stalled)),
+            })
+            .await
+        };
+        delivery.end(sent.get(), outcome.is_ok());
+        match outcome {
             Ok(()) => {}
             Err(SendFailure::Stream) => self.count_reset(),
             // What breaks on our side is no fault of the client's.

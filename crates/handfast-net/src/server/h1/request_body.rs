@@ -4,6 +4,7 @@
 use super::{BODY_ROOM, CONTINUE, Reader, Slot};
 use crate::body::BodyStream;
 use crate::deadline::Deadline;
+use crate::delivery::BodyMeter;
 use crate::h1::{BodyFailure, Step};
 use crate::io::SharedIo;
 use crate::limits::Limits;
@@ -26,10 +27,17 @@ pub(super) struct RequestBody {
     limits: Arc<Limits>,
     deadline: Deadline,
     pace: Pace,
+    meter: BodyMeter,
 }
 
 impl RequestBody {
-    pub(super) fn new(reader: Reader, slot: Rc<RefCell<Slot>>, io: SharedIo, limits: Arc<Limits>) -> Self {
+    pub(super) fn new(
+        reader: Reader,
+        slot: Rc<RefCell<Slot>>,
+        io: SharedIo,
+        limits: Arc<Limits>,
+        meter: BodyMeter,
+    ) -> Self {
         Self {
             reader: Some(reader),
             available: 0,
@@ -39,6 +47,7 @@ impl RequestBody {
             limits,
             deadline: Deadline::default(),
             pace: Pace::default(),
+            meter,
         }
     }
 
@@ -116,6 +125,7 @@ impl BodyStream for RequestBody {
         reader.buffer.advance(count);
         reader.decoder.used(count);
         reader.body_bytes += count as u64;
+        self.meter.add(count);
         self.available -= count;
         // With the last byte of a declared length the connection can watch its client again.
         if self.available == 0 && reader.decoder.is_done() {

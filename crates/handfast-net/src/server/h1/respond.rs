@@ -42,9 +42,18 @@ impl Connection {
         let mut writer = MessageWriter::new(head, body, framing);
         self.deadline.clear();
         let limit = self.limits.body_idle_timeout;
-        let written = poll_fn(|cx| writer.poll_within(cx, &self.io, &mut self.deadline, limit)).await;
+        let mut delivery = std::mem::take(&mut response.delivery);
+        let whole = poll_fn(|cx| {
+            if let Poll::Ready(written) = writer.poll_within(cx, &self.io, &mut self.deadline, limit) {
+                return Poll::Ready(written.is_ok());
+            }
+            delivery.poll_cut(cx).map(|()| false)
+        })
+        .await;
+        let body_bytes = writer.body_bytes();
         self.out = writer.into_buffer();
-        if written.is_err() {
+        if !whole {
+            delivery.end(body_bytes, false);
             return Next::Abort;
         }
         if status == 101 {
@@ -52,10 +61,14 @@ impl Connection {
                 let reader = self.slot.borrow_mut().reader.take();
                 let received = reader.map(|reader| reader.buffer).unwrap_or_default();
                 // Its end, in whatever way, is the end of the connection.
-                let _ = tunnel(self.io.clone(), received, upgrade, self.limits.tunnel_idle_timeout).await;
+                let idle = self.limits.tunnel_idle_timeout;
+                let relayed = tunnel(self.io.clone(), received, upgrade, idle, &mut delivery).await;
+                let whole = relayed.is_ok();
+                delivery.end(relayed.unwrap_or_default(), whole);
             }
             return Next::Close;
         }
+        delivery.end(body_bytes, true);
         match must_close {
             false => Next::Request,
             true if unread || response.close || self.has_unread() => Next::Linger,
@@ -146,7 +159,7 @@ impl Connection {
     /// Answers a request that the codec refused. Nothing that follows on the connection is looked at.
     pub(super) async fn refuse(&mut self, refusal: Refusal, reader: Reader) -> Next {
         self.core.metrics().count(Metric::RequestsRejected);
-        let response = self.listener.state().service.refuse(&self.info, refusal);
+        let response = self.listener.state().service.refuse(&self.core, &self.info, refusal);
         self.slot.borrow_mut().put(reader);
         let asked = Asked { is_head: false, version: Version::Http11, close: true };
         match self.respond(response, asked).await {
@@ -199,6 +212,7 @@ pub(in crate::server) async fn send_and_close(io: Io, response: Response, timeou
     let io = Rc::new(RefCell::new(io));
     let mut at = 0;
     let write = poll_fn(|cx| io.borrow_mut().poll_write_all(cx, &out, &mut at));
-    let written = tokio::time::timeout(timeout, write).await;
-    close(&io, if matches!(written, Ok(Ok(()))) { Next::Linger } else { Next::Abort }).await;
+    let written = matches!(tokio::time::timeout(timeout, write).await, Ok(Ok(())));
+    response.delivery.end(body.len() as u64, written);
+    close(&io, if written { Next::Linger } else { Next::Abort }).await;
 }

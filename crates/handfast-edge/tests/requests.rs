@@ -387,3 +387,65 @@ fn a_dedicated_backend_connection_is_shared_with_no_other_client() {
         assert_eq!(made, connects, "dedicated: {dedicated}");
     }
 }
+
+#[test]
+fn every_server_variable_has_its_value() {
+    // Name, and what it is for the request below; a star stands for a value that differs from run to run.
+    let table = [
+        ("add_x_forwarded_for_proxy", "192.0.2.1, 127.0.0.1"),
+        ("ciphers_supported", ""),
+        ("ciphers_used", ""),
+        ("client_ip", "127.0.0.1"),
+        ("client_port", "*"),
+        ("client_tcp_rtt", ""),
+        ("client_user", "ada"),
+        ("cookie_flavour", "dark"),
+        ("host", "a.test"),
+        ("http_method", "POST"),
+        ("http_version", "HTTP/1.1"),
+        ("query_string", "q=1&r=2"),
+        ("received_bytes", "*"),
+        ("request_query", "q=1&r=2"),
+        ("request_scheme", "http"),
+        ("request_uri", "/p/x?q=1&r=2"),
+        ("sent_bytes", "0"),
+        ("server_port", "80"),
+        ("ssl_connection_protocol", ""),
+        ("ssl_enabled", ""),
+        ("uri_path", "/p/x"),
+        ("client_certificate", ""),
+        ("client_certificate_end_date", ""),
+        ("client_certificate_fingerprint", ""),
+        ("client_certificate_issuer", ""),
+        ("client_certificate_serial", ""),
+        ("client_certificate_start_date", ""),
+        ("client_certificate_subject", ""),
+        ("client_certificate_verification", "NONE"),
+    ];
+    let (edge, _) = Running::start(1, |_, backends| {
+        let header = |(name, _): &(&str, &str)| json!({ "headerName": format!("V-{}", name.replace('_', "-")), "headerValue": format!("[{{var_{name}}}]") });
+        let rules: Vec<Value> = table
+            .chunks(10)
+            .enumerate()
+            .map(|(index, part)| {
+                json!({ "name": format!("r{index}"), "ruleSequence": 100 + index, "conditions": [], "actionSet": {
+                    "requestHeaderConfigurations": part.iter().map(header).collect::<Vec<_>>() } })
+            })
+            .collect();
+        with_set(backends, rules.into())
+    });
+    assert!(edge.diagnostics.is_empty(), "{:?}", edge.diagnostics);
+    let mut client = RawClient::plain(edge.addresses[0]);
+    client.send(
+        "POST /p/x?q=1&r=2 HTTP/1.1\r\nHost: a.test\r\nX-Forwarded-For: 192.0.2.1\r\nCookie: flavour=dark\r\n\
+         Authorization: Basic YWRhOnB3\r\nContent-Length: 0\r\n\r\n",
+    );
+    let text = client.response().text();
+    for (name, value) in table {
+        let start = format!("V-{}: [", name.replace('_', "-"));
+        let line =
+            text.lines().find(|line| line.starts_with(&start)).unwrap_or_else(|| panic!("{name}: {text}"));
+        let found = line[start.len()..].trim_end_matches(']');
+        assert!(found == value || (value == "*" && !found.is_empty()), "{name} is {found:?}, not {value:?}");
+    }
+}

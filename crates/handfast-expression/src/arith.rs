@@ -390,6 +390,8 @@ pub(crate) fn equals(left: &Value, right: &Value) -> bool {
             {
                 x.iter().zip(y).all(|(x, y)| equals(&x.1, &y.1))
             }
+            (Object::Uri(a), Object::Uri(b)) => a.same(b),
+            (Object::Certificate(a), Object::Certificate(b)) => a.certificate.der() == b.certificate.der(),
             _ => Arc::ptr_eq(a, b),
         },
         (Value::Int(p, a), Value::Int(q, b)) => p == q && a == b,

@@ -3,6 +3,9 @@
 
 use crate::fault::Need;
 use crate::value::Value;
+use handfast_pki::Certificate;
+use handfast_pki::path::Trust;
+use std::sync::Arc;
 
 /// An object of the context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -131,6 +134,17 @@ impl Side {
     }
 }
 
+/// What is known of the revocation of a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revocation {
+    /// Its issuer says that it is good.
+    Good,
+    /// It has been revoked.
+    Revoked,
+    /// Nobody could be asked; it does not count as good.
+    Unknown,
+}
+
 /// The host's side of `context`.
 pub trait ContextView {
     /// Whether the part exists; those that do not read as `null`.
@@ -150,6 +164,17 @@ pub trait ContextView {
 
     /// The body; `preserve` is false when the reader takes it away.
     fn body(&mut self, side: Side, preserve: bool) -> BodyState;
+
+    /// What a certificate's chain must end in; without it no certificate is trusted.
+    fn trust(&self) -> Option<Arc<Trust>> {
+        None
+    }
+
+    /// Whether a certificate of the path, leaf first, has been revoked.
+    fn revocation(&mut self, path: &[Certificate]) -> Revocation {
+        let _ = path;
+        Revocation::Unknown
+    }
 
     /// Writes to the trace.
     fn trace(&mut self, source: &str, data: &str);

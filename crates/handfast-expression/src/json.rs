@@ -3,7 +3,7 @@
 mod read;
 mod write;
 
-pub(crate) use read::parse;
+pub(crate) use read::{parse, parse_plain};
 
 use crate::fault::{Fault, argument_null, throw};
 use crate::types::{Prim, Type};
@@ -235,6 +235,7 @@ impl Token {
                 Value::Date(_) | Value::Offset(..) => "Date",
                 Value::Guid(_) => "Guid",
                 Value::Span(_) => "TimeSpan",
+                Value::Object(object) if matches!(*object, Object::Uri(_)) => "Uri",
                 Value::Object(_) => "Bytes",
                 _ => "String",
             },
@@ -303,6 +304,7 @@ pub(crate) fn from_value(value: &Value) -> Token {
                 Some(items) => {
                     Token::new(Kind::Array(items.iter().map(|item| from_value(item).free()).collect()))
                 }
+                None if matches!(other, Object::Uri(_)) => Token::scalar_of(value.clone()),
                 None => Token::scalar_of(Value::str(value.to_text())),
             },
         },

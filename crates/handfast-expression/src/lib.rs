@@ -32,9 +32,10 @@ mod syntax;
 mod text;
 mod tree;
 mod types;
+mod uri;
 pub mod value;
 
-pub use context::{Body, BodyState, ContextView, Lookup, Part, Side};
+pub use context::{Body, BodyState, ContextView, Lookup, Part, Revocation, Side};
 pub use fault::Need;
 pub use json::Token;
 pub use machine::{Budget, Evaluation, Outcome};

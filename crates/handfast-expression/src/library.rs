@@ -1,10 +1,14 @@
 //! The tables of the surface and the functions behind them, one module per family of types.
 
 pub(crate) mod array;
+mod cell;
+pub(crate) mod certificate;
 mod collections;
 mod context;
 pub(crate) mod convert;
+pub(crate) mod crypto;
 mod dates;
+pub(crate) mod gateway;
 mod linq;
 pub(crate) mod number;
 pub(crate) mod random;
@@ -12,6 +16,8 @@ pub(crate) mod regex;
 mod strings;
 pub(crate) mod time;
 mod tokens;
+pub(crate) mod uri;
+mod web;
 
 use crate::surface::TypeDef;
 use crate::types::EnumDef;
@@ -20,14 +26,19 @@ use crate::types::EnumDef;
 pub(crate) fn types() -> impl Iterator<Item = &'static TypeDef> {
     [
         collections::TYPES,
+        certificate::TYPES,
         context::TYPES,
         convert::TYPES,
+        crypto::TYPES,
         dates::TYPES,
+        gateway::TYPES,
         linq::TYPES,
         random::TYPES,
         regex::TYPES,
         strings::TYPES,
         tokens::TYPES,
+        uri::TYPES,
+        web::TYPES,
     ]
     .into_iter()
     .flatten()
@@ -43,6 +54,15 @@ pub(crate) fn enums() -> impl Iterator<Item = &'static EnumDef> {
         &dates::DAY_OF_WEEK,
         &tokens::TOKEN_TYPE,
         &tokens::FORMATTING,
+        &certificate::NAME_TYPE,
+        &certificate::CONTENT_TYPE,
+        &context::PRODUCT_STATE,
+        &context::BACKEND_TYPE,
+        &crypto::CIPHER_MODE,
+        &crypto::PADDING_MODE,
+        &uri::URI_KIND,
+        &uri::URI_PARTIAL,
+        &uri::ADDRESS_FAMILY,
     ]
     .into_iter()
 }

@@ -234,7 +234,6 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     ("System.Net", "Dns WebClient WebRequest HttpWebRequest"),
     ("System.Net.Http", "HttpClient HttpRequestMessage"),
-    ("System.Web", "HttpUtility"),
     ("System.Globalization", "CultureInfo DateTimeStyles NumberStyles"),
     ("System.Diagnostics", "Process Stopwatch Debug Trace"),
     ("System.Reflection", "Assembly MethodInfo"),

@@ -57,7 +57,7 @@ fn of_object(object: &Object, value: &Value) -> String {
             match of {
                 crate::types::Type::Class("KeyValuePair", _) => format!("[{}]", inner()),
                 crate::types::Type::Class("Tuple", _) => format!("({})", inner()),
-                crate::types::Type::Class("Uri" | "IUrl", _) => {
+                crate::types::Type::Class("IUrl" | "IPAddress", _) => {
                     fields.iter().find(|f| f.0 == "Text").map(|f| display(&f.1)).unwrap_or_default()
                 }
                 crate::types::Type::Class("Match" | "Group" | "Capture", _) => {
@@ -66,6 +66,8 @@ fn of_object(object: &Object, value: &Value) -> String {
                 other => other.clr(),
             }
         }
+        Object::Uri(uri) => uri.display(),
+        Object::Certificate(held) => crate::library::certificate::short(&held.certificate),
         Object::Regex(pattern) => pattern.text.clone(),
         _ => value.type_of().clr(),
     }
@@ -201,7 +203,7 @@ fn base_letter(c: char) -> char {
 pub(crate) fn hash_key(value: &Value) -> String {
     match value {
         Value::Object(object) => match &**object {
-            Object::Anonymous(_) | Object::Record(..) => display(value),
+            Object::Anonymous(_) | Object::Record(..) | Object::Uri(_) => display(value),
             _ => format!("{:p}", std::sync::Arc::as_ptr(object)),
         },
         other => display(other),

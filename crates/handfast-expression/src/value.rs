@@ -5,6 +5,7 @@
 
 use crate::json::Token;
 use crate::types::{EnumDef, Prim, Type};
+use handfast_pki::{Certificate, PrivateKey};
 use rust_decimal::Decimal;
 use std::collections::HashMap;
 use std::fmt;
@@ -73,6 +74,19 @@ pub struct Dictionary {
     pub ignore_case: bool,
     /// Whether a missing key reads as null instead of throwing, as the gateway's own dictionaries do.
     pub lenient: bool,
+    /// Whether reading a missing key makes an empty list of strings there, as forms do.
+    pub grows: bool,
+}
+
+/// A certificate, the private key if the gateway holds it, and what came with it.
+#[derive(Clone)]
+pub struct CertificateValue {
+    /// The certificate.
+    pub certificate: Certificate,
+    /// Its private key; never readable from an expression, only usable.
+    pub key: Option<PrivateKey>,
+    /// Further certificates, for building a path.
+    pub chain: Vec<Certificate>,
 }
 
 impl Dictionary {
@@ -153,6 +167,14 @@ pub enum Object {
     Builder(Mutex<String>),
     /// `Random`: the state of the seeded generator.
     Random(Mutex<crate::library::random::Random>),
+    /// An object whose properties can be set: a type and named values.
+    Cell(Type, Mutex<Vec<(&'static str, Value)>>),
+    /// A URI.
+    Uri(Box<crate::uri::Uri>),
+    /// A certificate.
+    Certificate(Box<CertificateValue>),
+    /// An RSA key.
+    Rsa(Mutex<crate::library::crypto::RsaKey>),
     /// A compiled regular expression.
     Regex(crate::library::regex::Pattern),
     /// A delegate.
@@ -209,6 +231,16 @@ impl Value {
     /// One of the gateway's own objects, or a pair.
     pub fn record(class: &'static str, fields: Vec<(&'static str, Value)>) -> Self {
         Self::object(Object::Record(Type::class(class), fields))
+    }
+
+    /// An `X509Certificate2`; `chain` helps to build a path.
+    pub fn certificate(certificate: Certificate, key: Option<PrivateKey>, chain: Vec<Certificate>) -> Self {
+        Self::object(Object::Certificate(Box::new(CertificateValue { certificate, key, chain })))
+    }
+
+    /// A compact token as a `Jwt`, unverified; `None` when it is none.
+    pub fn jwt(token: &str) -> Option<Self> {
+        crate::library::gateway::jwt(token)
     }
 
     pub(crate) fn pair(key: Self, value: Self) -> Self {
@@ -294,9 +326,11 @@ impl Object {
         match self {
             Self::Array(of, _) => Type::Array(Arc::new(of.clone())),
             Self::Bytes(_) => Type::Array(Arc::new(Type::Prim(Prim::Byte))),
-            Self::List(of, _) | Self::Dictionary(of, _) | Self::Set(of, _) | Self::Record(of, _) => {
-                of.clone()
-            }
+            Self::List(of, _)
+            | Self::Dictionary(of, _)
+            | Self::Set(of, _)
+            | Self::Record(of, _)
+            | Self::Cell(of, _) => of.clone(),
             Self::Anonymous(fields) => Type::Anonymous(Arc::new(
                 fields.iter().map(|(name, value)| (name.clone(), value.type_of())).collect(),
             )),
@@ -305,6 +339,9 @@ impl Object {
             Self::Body(_) => Type::class("IMessageBody"),
             Self::Builder(_) => Type::class("StringBuilder"),
             Self::Random(_) => Type::class("Random"),
+            Self::Uri(_) => Type::class("Uri"),
+            Self::Certificate(_) => Type::class("X509Certificate2"),
+            Self::Rsa(_) => Type::class("RSA"),
             Self::Regex(_) => Type::class("Regex"),
             Self::Closure(_) => Type::class("Delegate"),
             Self::Exception(exception) => Type::class(exception.kind),

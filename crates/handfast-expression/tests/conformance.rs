@@ -226,11 +226,15 @@ fn bool_targets_take_no_object_and_the_strict_profile_no_object_members() {
 
 #[test]
 fn open_results_are_listed_only_while_they_are_open() {
+    let mut works = Vec::new();
     for line in include_str!("data/open.txt").lines().filter(|line| !line.starts_with('#')) {
         let (id, rest) = line.split_once(" | ").expect("a line has an id");
         let (source, expected) = rest.rsplit_once(" => ").expect("a line has a result");
-        assert_ne!(run(source, Target::Object), expected, "{id} works: move it to results.txt");
+        if run(source, Target::Object) == expected {
+            works.push(id);
+        }
     }
+    assert!(works.is_empty(), "these work, move them to results.txt: {}", works.join(" "));
 }
 
 #[test]

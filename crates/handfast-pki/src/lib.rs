@@ -14,6 +14,7 @@
 //! | [`path`] | path validation in three profiles, server-name check |
 //! | [`edge`] | trusted client bundles, client-certificate verdicts and variables of the edge |
 //! | [`ca`] | the instance's own certificate authority |
+//! | [`cipher`], [`rsa`] | encryption and signatures of data, for policy expressions |
 //!
 //! Every reader is total: any bytes give a value or an error with a `code()`, within named limits.
 //!
@@ -36,6 +37,7 @@
 mod ber;
 pub mod ca;
 pub mod certificate;
+pub mod cipher;
 mod civil;
 pub mod credential;
 mod der;
@@ -50,6 +52,7 @@ pub mod pem;
 pub mod pfx;
 pub mod private_key;
 pub mod public_key;
+pub mod rsa;
 mod signature;
 
 pub use certificate::{Certificate, CertificateError};

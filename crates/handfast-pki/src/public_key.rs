@@ -140,3 +140,11 @@ pub(crate) fn modulus_bits(modulus: &[u8]) -> usize {
         None => 0,
     }
 }
+
+impl PublicKey {
+    /// An RSA key from its modulus and exponent, big-endian.
+    pub fn rsa(modulus: &[u8], exponent: &[u8]) -> Self {
+        let bits = der::sequence(&[der::integer(modulus), der::integer(exponent)]);
+        Self { algorithm: KeyAlgorithm::Rsa(modulus_bits(modulus)), bits }
+    }
+}

@@ -10,7 +10,7 @@ const DEPTH_MAX: usize = 64;
 
 /// Parses a text that must be one value of the wanted class (`JToken` for any).
 pub(crate) fn parse(text: &str, wanted: &str) -> Result<Token, Fault> {
-    let mut reader = Reader { chars: text.chars().collect(), at: 0 };
+    let mut reader = Reader { chars: text.chars().collect(), at: 0, dates: true };
     reader.space();
     let first = reader.peek();
     let opens = match wanted {
@@ -57,6 +57,17 @@ pub(crate) fn parse(text: &str, wanted: &str) -> Result<Token, Fault> {
     }
 }
 
+/// As [`parse`] for any value, strings that look like dates kept as strings.
+pub(crate) fn parse_plain(text: &str) -> Result<Token, Fault> {
+    let mut reader = Reader { chars: text.chars().collect(), at: 0, dates: false };
+    let token = reader.value(0, "")?;
+    reader.space();
+    match reader.peek() {
+        None => Ok(token),
+        Some(_) => Err(error("Additional text encountered after finished reading JSON content.".into())),
+    }
+}
+
 fn error(text: String) -> Fault {
     throw("JsonReaderException", text)
 }
@@ -64,6 +75,8 @@ fn error(text: String) -> Fault {
 struct Reader {
     chars: Vec<char>,
     at: usize,
+    /// Whether strings that look like dates become dates.
+    dates: bool,
 }
 
 impl Reader {
@@ -114,7 +127,7 @@ impl Reader {
             Some('[') => self.array(depth, path),
             Some(quote @ ('"' | '\'')) => {
                 let text = self.string(quote, path)?;
-                let date = crate::library::time::json_date(&text);
+                let date = if self.dates { crate::library::time::json_date(&text) } else { None };
                 Ok(Token::scalar_of(date.unwrap_or_else(|| Value::str(&text))))
             }
             Some(_) => self.literal(path),

@@ -76,7 +76,13 @@ fn scalar(value: &Value, out: &mut String) {
         }
         Value::Object(_) => match value.as_bytes() {
             Some(bytes) => string(&crate::library::convert::base64(&bytes), out),
-            None => string(&crate::text::display(value), out),
+            None => match value {
+                Value::Object(object) => match &**object {
+                    crate::value::Object::Uri(uri) => string(&uri.original, out),
+                    _ => string(&crate::text::display(value), out),
+                },
+                _ => string(&crate::text::display(value), out),
+            },
         },
         other => string(&crate::text::display(other), out),
     }

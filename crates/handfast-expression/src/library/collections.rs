@@ -213,12 +213,23 @@ fn map_get(call: &mut Call<'_>) -> Result<Value, Fault> {
     };
     match super::context::entry(call)? {
         Some(value) => Ok(value),
+        None if grows(call) => {
+            let list = Value::list(Type::generic("List", Type::String), Vec::new());
+            with_map(call, |mut map| {
+                map.set(call.arg(1).clone(), list.clone());
+                Ok(list.clone())
+            })
+        }
         None if lenient => Ok(Value::Null),
         None => Err(throw(
             "KeyNotFoundException",
             format!("The given key '{}' was not present in the dictionary.", call.arg(1).to_text()),
         )),
     }
+}
+
+fn grows(call: &Call<'_>) -> bool {
+    with_map(call, |map| Ok(map.grows)).unwrap_or(false)
 }
 
 fn contains_key(call: &mut Call<'_>) -> Result<Value, Fault> {

@@ -4,7 +4,7 @@ use crate::call::Call;
 use crate::context::{Body, BodyState, Lookup, Part, Side};
 use crate::fault::{Fault, throw};
 use crate::surface::{PLAIN, Row, TypeDef};
-use crate::types::Type;
+use crate::types::{EnumDef, Type};
 use crate::value::{Object, Value, lock};
 
 /// A named field of a record; null when it has none.
@@ -132,9 +132,11 @@ fn body_as(call: &mut Call<'_>) -> Result<Value, Fault> {
         _ => return Err(call.missing(0)),
     };
     call.allocate(bytes.len().saturating_mul(4))?;
+    let form = call.member.name == "AsFormUrlEncodedContent";
     let of = call.types.last().cloned().unwrap_or(Type::Object);
     let text = || String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes)).into_owned();
     match &of {
+        _ if form => Ok(super::gateway::form(&text())),
         Type::String => Ok(Value::str(text())),
         Type::Array(_) => Ok(Value::bytes(bytes.to_vec())),
         Type::Class(class @ ("JObject" | "JArray" | "JToken"), _) => match crate::json::parse(&text(), class)
@@ -159,23 +161,26 @@ fn url_text(call: &mut Call<'_>) -> Result<Value, Fault> {
     }
 }
 
-fn as_basic(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let header = call.arg(0).as_str().unwrap_or("").to_owned();
-    let decoded = header
-        .get(..6)
-        .filter(|scheme| scheme.eq_ignore_ascii_case("basic "))
-        .and_then(|_| {
-            base64::Engine::decode(&base64::engine::general_purpose::STANDARD, header[6..].trim()).ok()
-        })
-        .and_then(|bytes| String::from_utf8(bytes).ok());
-    Ok(match decoded.as_deref().and_then(|text| text.split_once(':')) {
-        Some((user, password)) => Value::record(
-            "BasicAuthCredentials",
-            vec![("UserId", Value::str(user)), ("Password", Value::str(password))],
-        ),
-        None => Value::Null,
-    })
+fn to_uri(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let text = url_text(call)?.to_text();
+    crate::uri::Uri::parse(&text)
+        .map(super::uri::value)
+        .map_err(|problem| throw("UriFormatException", problem.text()))
 }
+
+pub(super) static PRODUCT_STATE: EnumDef = EnumDef {
+    name: "ProductState",
+    namespace: "System",
+    flags: false,
+    members: &[("NotPublished", 0), ("Published", 1)],
+};
+
+pub(super) static BACKEND_TYPE: EnumDef = EnumDef {
+    name: "BackendType",
+    namespace: "System",
+    flags: false,
+    members: &[("Single", 0), ("Pool", 1)],
+};
 
 pub(super) const TYPES: &[TypeDef] = &[
     TypeDef {
@@ -192,16 +197,20 @@ pub(super) const TYPES: &[TypeDef] = &[
     TypeDef {
         name: "IApi",
         rows: &[Row(
-            "string Id; string Name; string Path; string Revision; string Version; bool IsCurrentRevision; IUrl ServiceUrl; IEnumerable<string> Protocols",
+            "string Id; string Name; string Path; string Revision; string Version; bool IsCurrentRevision; IUrl ServiceUrl; IEnumerable<string> Protocols; ISubscriptionKeyParameterNames SubscriptionKeyParameterNames",
             field,
         )],
         ..PLAIN
     },
-    TypeDef { name: "IBackend", rows: &[Row("string Id; string AzureRegion", field)], ..PLAIN },
+    TypeDef {
+        name: "IBackend",
+        rows: &[Row("string Id; string AzureRegion; BackendType Type", field)],
+        ..PLAIN
+    },
     TypeDef {
         name: "IDeployment",
         rows: &[Row(
-            "string ServiceName; string ServiceId; string Region; string GatewayId; IGateway Gateway",
+            "string ServiceName; string ServiceId; string Region; string GatewayId; IGateway Gateway; string Sku; int Units; IReadOnlyDictionary<string, X509Certificate2> Certificates; ISustainabilityInfo SustainabilityInfo",
             field,
         )],
         ..PLAIN
@@ -214,7 +223,7 @@ pub(super) const TYPES: &[TypeDef] = &[
     TypeDef {
         name: "ProxyError",
         rows: &[Row(
-            "string Source; string Reason; string Message; string Scope; string Section; string Path; string PolicyId",
+            "string Source; string Reason; string Message; string Scope; string Section; string Path; string PolicyId; int Elapsed; int TransportErrorCode; int HttpErrorCode",
             field,
         )],
         ..PLAIN
@@ -224,13 +233,25 @@ pub(super) const TYPES: &[TypeDef] = &[
         rows: &[Row("string Id; string Method; string Name; string UrlTemplate", field)],
         ..PLAIN
     },
+    TypeDef {
+        name: "IPrivateEndpointConnection",
+        rows: &[Row("string Name; string GroupId; string MemberName", field)],
+        ..PLAIN
+    },
+    TypeDef { name: "IFoundry", rows: &[Row("string Deployment", field)], ..PLAIN },
+    TypeDef { name: "ISustainabilityInfo", rows: &[Row("object CurrentCarbonIntensity", field)], ..PLAIN },
+    TypeDef {
+        name: "ISubscriptionKeyParameterNames",
+        rows: &[Row("string Header; string Query", field)],
+        ..PLAIN
+    },
     TypeDef { name: "IGroup", rows: &[Row("string Id; string Name", field)], ..PLAIN },
     TypeDef { name: "IUserIdentity", rows: &[Row("string Id; string Provider", field)], ..PLAIN },
     TypeDef { name: "IWorkspace", rows: &[Row("string Id; string Name", field)], ..PLAIN },
     TypeDef {
         name: "IProduct",
         rows: &[Row(
-            "string Id; string Name; bool ApprovalRequired; bool SubscriptionRequired; int? SubscriptionsLimit; IEnumerable<IGroup> Groups",
+            "string Id; string Name; bool ApprovalRequired; bool SubscriptionRequired; int? SubscriptionsLimit; int? SubscriptionLimit; ProductState State; IEnumerable<IGroup> Groups; IEnumerable<IApi> Apis",
             field,
         )],
         ..PLAIN
@@ -254,7 +275,7 @@ pub(super) const TYPES: &[TypeDef] = &[
     TypeDef {
         name: "IRequest",
         rows: &[Row(
-            "string Method; string IpAddress; IReadOnlyDictionary<string, string[]> Headers; IMessageBody Body; bool HasBody; IUrl Url; IUrl OriginalUrl; IReadOnlyDictionary<string, string> MatchedParameters",
+            "string Method; string IpAddress; IReadOnlyDictionary<string, string[]> Headers; IMessageBody Body; bool HasBody; IUrl Url; IUrl OriginalUrl; IReadOnlyDictionary<string, string> MatchedParameters; string OriginalMethod; X509Certificate2 Certificate; IEnumerable<X509Certificate2> ClientCertificates; IPrivateEndpointConnection PrivateEndpointConnection; IFoundry Foundry",
             field,
         )],
         ..PLAIN
@@ -275,11 +296,18 @@ pub(super) const TYPES: &[TypeDef] = &[
                 field,
             ),
             Row("string ToString()", url_text),
+            Row("Uri ToUri()", to_uri),
         ],
         ..PLAIN
     },
-    TypeDef { name: "IMessageBody", rows: &[Row("T As<T>(bool preserveContent = false)", body_as)], ..PLAIN },
-    TypeDef { name: "BasicAuthCredentials", rows: &[Row("string UserId; string Password", field)], ..PLAIN },
+    TypeDef {
+        name: "IMessageBody",
+        rows: &[Row(
+            "T As<T>(bool preserveContent = false); IDictionary<string, IList<string>> AsFormUrlEncodedContent(bool preserveContent = false)",
+            body_as,
+        )],
+        ..PLAIN
+    },
     TypeDef {
         name: "ContextExtensions",
         rows: &[
@@ -295,7 +323,6 @@ pub(super) const TYPES: &[TypeDef] = &[
                 "static string GetValueOrDefault(this IReadOnlyDictionary<string, string[]> dictionary, string name); static string GetValueOrDefault(this IReadOnlyDictionary<string, string[]> dictionary, string name, string defaultValue)",
                 joined_or_default,
             ),
-            Row("static BasicAuthCredentials AsBasic(this string value)", as_basic),
         ],
         ..PLAIN
     },

@@ -303,47 +303,6 @@ fn hex(call: &mut Call<'_>) -> Result<Value, Fault> {
     Ok(Value::str(parts.join("-")))
 }
 
-fn hasher(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let key = call.arg(0).clone();
-    Ok(Value::record(call.member.owner, vec![("Key", key)]))
-}
-
-fn digest(name: &str, bytes: &[u8]) -> Vec<u8> {
-    use sha2::Digest as _;
-    match name {
-        "MD5" => <md5::Md5 as md5::Digest>::digest(bytes).to_vec(),
-        "SHA1" => sha1::Sha1::digest(bytes).to_vec(),
-        "SHA384" => sha2::Sha384::digest(bytes).to_vec(),
-        "SHA512" => sha2::Sha512::digest(bytes).to_vec(),
-        _ => sha2::Sha256::digest(bytes).to_vec(),
-    }
-}
-
-/// RFC 2104.
-fn hmac(name: &str, key: &[u8], bytes: &[u8]) -> Vec<u8> {
-    let block = if matches!(name, "SHA384" | "SHA512") { 128 } else { 64 };
-    let mut key = if key.len() > block { digest(name, key) } else { key.to_vec() };
-    key.resize(block, 0);
-    let padded = |pad: u8, rest: &[u8]| {
-        let mut all: Vec<u8> = key.iter().map(|byte| byte ^ pad).collect();
-        all.extend_from_slice(rest);
-        digest(name, &all)
-    };
-    padded(0x5c, &padded(0x36, bytes))
-}
-
-fn compute_hash(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let class = call.arg(0).type_of().to_string();
-    let bytes = call.bytes(1)?;
-    let name = class.trim_end_matches("Managed");
-    Ok(Value::bytes(match name.strip_prefix("HMAC") {
-        Some(inner) => {
-            hmac(inner, &super::context::named(call.arg(0), "Key").as_bytes().unwrap_or_default(), &bytes)
-        }
-        None => digest(name, &bytes),
-    }))
-}
-
 macro_rules! number_type {
     ($name:literal, $keyword:literal) => {
         TypeDef {
@@ -389,81 +348,72 @@ fn value_or_default(call: &mut Call<'_>) -> Result<Value, Fault> {
     })
 }
 
-const CRYPTO: TypeDef =
-    TypeDef { namespace: "System.Security.Cryptography", bases: &["HashAlgorithm"], ..PLAIN };
-
-macro_rules! hashes {
-    ($($plain:literal $managed:literal $keyed:literal),*) => {
-        &[
-            $(
-                TypeDef { name: $plain, rows: &[Row(concat!("static ", $plain, " Create()"), hasher)], ..CRYPTO },
-                TypeDef { name: $managed, rows: &[Row("new()", hasher)], ..CRYPTO },
-                TypeDef { name: $keyed, rows: &[Row("new(byte[] key)", hasher)], ..CRYPTO },
-            )*
-            TypeDef { name: "HashAlgorithm", rows: &[Row("byte[] ComputeHash(byte[] buffer)", compute_hash)], bases: &[], ..CRYPTO },
-            number_type!("Int32", "int"),
-            number_type!("Int64", "long"),
-            number_type!("Int16", "short"),
-            number_type!("Byte", "byte"),
-            number_type!("SByte", "sbyte"),
-            number_type!("UInt16", "ushort"),
-            number_type!("UInt32", "uint"),
-            number_type!("UInt64", "ulong"),
-            number_type!("Double", "double"),
-            number_type!("Single", "float"),
-            number_type!("Decimal", "decimal"),
-            number_type!("Boolean", "bool"),
-            TypeDef {
-                name: "Nullable",
-                generics: &["T"],
-                rows: &[
-                    Row("bool HasValue", has_value),
-                    Row("T Value", nullable_value),
-                    Row("T GetValueOrDefault(); T GetValueOrDefault(T defaultValue)", value_or_default),
-                    Row("string ToString()", to_text),
-                ],
-                ..PLAIN
-            },
-            TypeDef {
-                name: "Convert",
-                rows: &[
-                    Row("static int ToInt32(object value); static int ToInt32(string value, int fromBase); static long ToInt64(object value); static short ToInt16(object value); static byte ToByte(object value); static byte ToByte(string value, int fromBase); static double ToDouble(object value); static decimal ToDecimal(object value); static bool ToBoolean(object value); static DateTime ToDateTime(object value); static string ToString(object value)", convert),
-                    Row("static string ToString(int value, int toBase); static string ToString(long value, int toBase)", in_base),
-                    Row("static string ToBase64String(byte[] inArray)", to_base64),
-                    Row("static byte[] FromBase64String(string s)", from_base64),
-                ],
-                ..PLAIN
-            },
-            TypeDef {
-                name: "Math",
-                rows: &[
-                    Row("static int Max(int a, int b); static long Max(long a, long b); static double Max(double a, double b); static int Min(int a, int b); static long Min(long a, long b); static double Min(double a, double b)", math),
-                    Row("static int Abs(int value); static long Abs(long value); static double Abs(double value); static double Floor(double d); static double Ceiling(double d); static double Truncate(double d); static double Sqrt(double d); static double Exp(double d); static double Log(double d); static double Log10(double d); static double Pow(double x, double y); static double Round(double a); static double Round(double a, int digits)", math),
-                ],
-                ..PLAIN
-            },
-            TypeDef {
-                name: "Encoding",
-                namespace: "System.Text",
-                rows: &[
-                    Row("static Encoding UTF8; static Encoding Default", utf8),
-                    Row("static Encoding ASCII", ascii),
-                    Row("static Encoding GetEncoding(string name)", encoding),
-                    Row("byte[] GetBytes(string s)", get_bytes),
-                    Row("string GetString(byte[] bytes)", get_string),
-                    Row("string WebName", super::context::field),
-                ],
-                ..PLAIN
-            },
-            TypeDef { name: "BitConverter", rows: &[Row("static string ToString(byte[] value)", hex)], ..PLAIN },
-        ]
-    };
-}
-
-pub(super) const TYPES: &[TypeDef] = hashes!(
-    "MD5" "MD5Managed" "HMACMD5",
-    "SHA1" "SHA1Managed" "HMACSHA1",
-    "SHA256" "SHA256Managed" "HMACSHA256",
-    "SHA384" "SHA384Managed" "HMACSHA384",
-    "SHA512" "SHA512Managed" "HMACSHA512"
-);
+pub(super) const TYPES: &[TypeDef] = &[
+    number_type!("Int32", "int"),
+    number_type!("Int64", "long"),
+    number_type!("Int16", "short"),
+    number_type!("Byte", "byte"),
+    number_type!("SByte", "sbyte"),
+    number_type!("UInt16", "ushort"),
+    number_type!("UInt32", "uint"),
+    number_type!("UInt64", "ulong"),
+    number_type!("Double", "double"),
+    number_type!("Single", "float"),
+    number_type!("Decimal", "decimal"),
+    number_type!("Boolean", "bool"),
+    TypeDef {
+        name: "Nullable",
+        generics: &["T"],
+        rows: &[
+            Row("bool HasValue", has_value),
+            Row("T Value", nullable_value),
+            Row("T GetValueOrDefault(); T GetValueOrDefault(T defaultValue)", value_or_default),
+            Row("string ToString()", to_text),
+        ],
+        ..PLAIN
+    },
+    TypeDef {
+        name: "Convert",
+        rows: &[
+            Row(
+                "static int ToInt32(object value); static int ToInt32(string value, int fromBase); static long ToInt64(object value); static short ToInt16(object value); static byte ToByte(object value); static byte ToByte(string value, int fromBase); static double ToDouble(object value); static decimal ToDecimal(object value); static bool ToBoolean(object value); static DateTime ToDateTime(object value); static string ToString(object value)",
+                convert,
+            ),
+            Row(
+                "static string ToString(int value, int toBase); static string ToString(long value, int toBase)",
+                in_base,
+            ),
+            Row("static string ToBase64String(byte[] inArray)", to_base64),
+            Row("static byte[] FromBase64String(string s)", from_base64),
+        ],
+        ..PLAIN
+    },
+    TypeDef {
+        name: "Math",
+        rows: &[
+            Row(
+                "static int Max(int a, int b); static long Max(long a, long b); static double Max(double a, double b); static int Min(int a, int b); static long Min(long a, long b); static double Min(double a, double b)",
+                math,
+            ),
+            Row(
+                "static int Abs(int value); static long Abs(long value); static double Abs(double value); static double Floor(double d); static double Ceiling(double d); static double Truncate(double d); static double Sqrt(double d); static double Exp(double d); static double Log(double d); static double Log10(double d); static double Pow(double x, double y); static double Round(double a); static double Round(double a, int digits)",
+                math,
+            ),
+        ],
+        ..PLAIN
+    },
+    TypeDef {
+        name: "Encoding",
+        namespace: "System.Text",
+        rows: &[
+            Row("static Encoding UTF8; static Encoding Default", utf8),
+            Row("static Encoding ASCII", ascii),
+            Row("static Encoding GetEncoding(string name)", encoding),
+            Row("byte[] GetBytes(string s)", get_bytes),
+            Row("string GetString(byte[] bytes)", get_string),
+            Row("string WebName", super::context::field),
+        ],
+        ..PLAIN
+    },
+    TypeDef { name: "BitConverter", rows: &[Row("static string ToString(byte[] value)", hex)], ..PLAIN },
+];

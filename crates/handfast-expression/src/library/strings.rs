@@ -321,7 +321,7 @@ fn create(call: &mut Call<'_>) -> Result<Value, Fault> {
 }
 
 /// A stable hash; equal strings are equal.
-fn hash(call: &mut Call<'_>) -> Result<Value, Fault> {
+pub(super) fn hash(call: &mut Call<'_>) -> Result<Value, Fault> {
     if let Value::Guid(id) = call.arg(0) {
         let [a, b, c, d] = [96, 64, 32, 0].map(|shift| (id >> shift) as u32);
         let swapped = b.rotate_left(16);

@@ -17,6 +17,7 @@ const FILE_BYTES_MAX: u64 = 16 << 20;
 /// What to deploy.
 pub(crate) struct Source {
     pub(crate) template: PathBuf,
+    /// A parameter file that was named; without one, a file beside the template is used if it is there.
     pub(crate) parameters: Option<PathBuf>,
     pub(crate) words: Vec<String>,
     pub(crate) group: String,
@@ -43,8 +44,6 @@ impl Source {
                 "\"{found}\" is no ARM JSON template; a file that ends in .json would be accepted"
             )));
         }
-        let beside = template.with_extension("parameters.json");
-        let parameters = parameters.or_else(|| beside.is_file().then_some(beside));
         Ok(Self { template, parameters, words, group })
     }
 }
@@ -112,9 +111,14 @@ impl Target<'_> {
     fn deploy(&mut self, source: &Source) -> Result<Outcome, Vec<Diagnostic>> {
         let template =
             Template::parse(&self.read(&source.template)?, &source.template.display().to_string())?;
-        let mut parameters = match &source.parameters {
+        let beside = source.template.with_extension("parameters.json");
+        let mut parameters = match source.parameters.as_ref().or_else(|| beside.is_file().then_some(&beside)) {
             Some(file) => Parameters::parse(&self.read(file)?, &file.display().to_string())?,
-            None => Parameters::new(),
+            None => {
+                // It may appear later.
+                self.files.push((beside, None));
+                Parameters::new()
+            }
         };
         for word in &source.words {
             parameters.add_word(&template, word)?;

@@ -73,6 +73,18 @@ fn a_policy_file_that_changes_is_live_without_a_restart() {
 }
 
 #[test]
+fn a_parameter_file_that_appears_later_is_followed() {
+    let (example, services) = (Example::copy(), Services::start());
+    let (file, away) = (example.path().join("main.parameters.json"), example.path().join("away.json"));
+    std::fs::rename(&file, &away).expect("it is moved");
+    let mut up = Up::start(&example, &services, &[]);
+    up.wait_for("waiting for the files to change");
+    std::fs::rename(&away, &file).expect("it is moved back");
+    up.wait_for("changed files are live");
+    assert!(list_orders(&up, &example).starts_with("HTTP/1.1 200"));
+}
+
+#[test]
 fn a_policy_with_a_wrong_child_is_refused_with_its_place_and_the_old_one_serves() {
     let (example, services) = (Example::copy(), Services::start());
     let mut up = Up::start(&example, &services, &[]);

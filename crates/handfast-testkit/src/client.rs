@@ -8,8 +8,23 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-trait Stream: Read + Write {}
-impl<T: Read + Write> Stream for T {}
+trait Stream: Read + Write {
+    /// Ends the sending direction only.
+    fn finish(&mut self) -> std::io::Result<()>;
+}
+
+impl Stream for TcpStream {
+    fn finish(&mut self) -> std::io::Result<()> {
+        self.shutdown(std::net::Shutdown::Write)
+    }
+}
+
+impl Stream for StreamOwned<ClientConnection, TcpStream> {
+    fn finish(&mut self) -> std::io::Result<()> {
+        self.conn.send_close_notify();
+        self.flush()
+    }
+}
 
 /// A connection.
 pub struct RawClient {
@@ -83,6 +98,11 @@ impl RawClient {
     /// Sends bytes.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.try_send(bytes.as_ref()).expect("the connection is open");
+    }
+
+    /// Says that nothing more is sent, and goes on reading.
+    pub fn finish_sending(&mut self) {
+        self.stream.finish().expect("the connection is open");
     }
 
     /// Sends a GET and reads the response.

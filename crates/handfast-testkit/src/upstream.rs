@@ -69,6 +69,19 @@ impl Peer {
         self.0.read_to_end(&mut Vec::new()).is_ok()
     }
 
+    /// Reads until the client ends its direction; what it sent.
+    pub fn read_to_end(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        // That it ended with a reset shows in what is missing.
+        let _ = self.0.read_to_end(&mut bytes);
+        bytes
+    }
+
+    /// Says that nothing more is sent, and goes on reading.
+    pub fn finish_sending(&mut self) {
+        self.0.shutdown(std::net::Shutdown::Write).expect("the connection is open");
+    }
+
     /// Writes bytes; false when the client has closed.
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.0.write_all(bytes.as_ref()).is_ok()

@@ -20,9 +20,15 @@ const TOOLS: &[(&str, &str)] = &[
     ("wrk", "wrk"),
 ];
 
+/// Python packages, in an environment of the target folder.
+const PYTHON_PACKAGES: &[&str] = &["grpcio==1.85.3"];
+
 /// Installs what is missing; says what to install when that is not possible.
 pub(super) fn install_missing(workspace: &Workspace) -> Result<bool> {
-    let missing = missing(&is_program);
+    let mut missing = missing(&is_program);
+    if !succeeds(workspace, "python3", &["-c", "import ensurepip"]) {
+        missing.push("python3-venv");
+    }
     let mut passed = true;
     if !missing.is_empty() {
         let packages = missing.join(" ");
@@ -36,6 +42,7 @@ pub(super) fn install_missing(workspace: &Workspace) -> Result<bool> {
             passed = false;
         }
     }
+    passed &= python_packages(workspace)?;
     let version =
         workspace.command("cargo", &["deny", "--version"]).output().context("cannot run \"cargo\"")?;
     if !version.status.success() {
@@ -44,6 +51,31 @@ pub(super) fn install_missing(workspace: &Workspace) -> Result<bool> {
         passed &= install.stdin(Stdio::null()).status().context("cannot run \"cargo\"")?.success();
     }
     Ok(passed)
+}
+
+/// Makes the Python environment of the tests, unless it has every package already.
+fn python_packages(workspace: &Workspace) -> Result<bool> {
+    // This program lies in <target folder>/<profile>/.
+    let program = std::env::current_exe().context("a program has a place")?;
+    let folder = program.ancestors().nth(2).context("the target folder is above it")?.join("python");
+    let folder = folder.to_str().context("the target folder is text")?;
+    let python = format!("{folder}/bin/python3");
+    let freeze = workspace.command(&python, &["-m", "pip", "freeze"]).output();
+    let present =
+        freeze.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    if PYTHON_PACKAGES.iter().all(|package| present.lines().any(|line| line == *package)) {
+        return Ok(true);
+    }
+    println!("installing {} in {folder}", PYTHON_PACKAGES.join(" "));
+    let install =
+        [&["-m", "pip", "install", "--quiet", "--disable-pip-version-check"], PYTHON_PACKAGES].concat();
+    Ok(succeeds(workspace, "python3", &["-m", "venv", folder]) && succeeds(workspace, &python, &install))
+}
+
+/// Whether a program runs and is content.
+fn succeeds(workspace: &Workspace, program: &str, arguments: &[&str]) -> bool {
+    let mut command = workspace.command(program, arguments);
+    command.stdin(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
 /// The packages of the programs that are not there.

@@ -95,12 +95,24 @@ pub(crate) enum PolicyCommand {
         /// Print JSON
         #[arg(long)]
         json: bool,
+        /// Print SARIF 2.1.0, for code scanning services
+        #[arg(long, conflicts_with = "json")]
+        sarif: bool,
     },
     /// Run case files: policies, requests, and what must come of them (see cases/README.md)
     Test {
         /// Case files, or folders with *.case
         #[arg(required = true)]
         paths: Vec<PathBuf>,
+        /// Write what came into the expectations of cases that failed
+        #[arg(long)]
+        update: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Write a JUnit XML report to this file
+        #[arg(long, value_name = "FILE")]
+        junit: Option<PathBuf>,
     },
 }
 

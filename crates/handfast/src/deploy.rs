@@ -112,7 +112,8 @@ impl Target<'_> {
         let template =
             Template::parse(&self.read(&source.template)?, &source.template.display().to_string())?;
         let beside = source.template.with_extension("parameters.json");
-        let mut parameters = match source.parameters.as_ref().or_else(|| beside.is_file().then_some(&beside)) {
+        let mut parameters = match source.parameters.as_ref().or_else(|| beside.is_file().then_some(&beside))
+        {
             Some(file) => Parameters::parse(&self.read(file)?, &file.display().to_string())?,
             None => {
                 // It may appear later.

@@ -1,11 +1,12 @@
 //! `handfast policy`: check documents without a server, and run case files.
 
-use crate::cli::{PolicyCommand, PolicyScope};
-use crate::output::{self, Failure};
-use handfast_core::{Diagnostic, Place, Severity};
-use handfast_policy::cases::Case;
-use handfast_policy::{CompileOptions, Format, FragmentSource, Scope, compile};
-use serde_json::{Value, json};
+mod check;
+mod junit;
+mod sarif;
+mod test;
+
+use crate::cli::PolicyCommand;
+use crate::output::Failure;
 use std::path::{Path, PathBuf};
 
 /// Files larger than this are no policies and no cases.
@@ -13,127 +14,18 @@ const FILE_BYTES_MAX: u64 = 4 << 20;
 
 pub(crate) fn run(command: PolicyCommand) -> Result<(), Failure> {
     match command {
-        PolicyCommand::Check { paths, scope, json } => check(&paths, scope, json),
-        PolicyCommand::Test { paths } => test(&paths),
-    }
-}
-
-fn check(paths: &[PathBuf], scope: PolicyScope, as_json: bool) -> Result<(), Failure> {
-    let files = find(paths, &["xml", "cshtml"])?;
-    let scope = match scope {
-        PolicyScope::Global => Scope::Global,
-        PolicyScope::Workspace => Scope::Workspace,
-        PolicyScope::Product => Scope::Product,
-        PolicyScope::Api => Scope::Api,
-        PolicyScope::Operation => Scope::Operation,
-    };
-    let (mut wrong, mut documents) = (0, Vec::new());
-    for file in &files {
-        let text = read(file)?;
-        let found = check_text(&text, scope);
-        wrong += usize::from(found.iter().any(Diagnostic::is_error));
-        if as_json {
-            documents.push(json!({ "file": file.display().to_string(), "diagnostics": found.iter().map(as_value).collect::<Vec<_>>() }));
-            continue;
+        PolicyCommand::Check { paths, scope, json, sarif } => {
+            let format = match (json, sarif) {
+                (true, _) => check::Report::Json,
+                (_, true) => check::Report::Sarif,
+                _ => check::Report::Text,
+            };
+            check::run(&paths, scope, format)
         }
-        for diagnostic in &found {
-            output::print(&excerpt(file, &text, diagnostic));
+        PolicyCommand::Test { paths, update, json, junit } => {
+            test::run(&paths, &test::Options { update, json, junit })
         }
     }
-    if as_json {
-        output::print(&serde_json::to_string_pretty(&Value::Array(documents)).unwrap_or_default());
-    } else {
-        output::note(&format!("{} checked, {wrong} refused", count(files.len(), "document")));
-    }
-    if wrong == 0 {
-        Ok(())
-    } else {
-        Err(Failure::Message(format!("{} would be refused", count(wrong, "document"))))
-    }
-}
-
-/// Checks a document on its own: fragments, named values and backends may be anywhere, so they all exist.
-fn check_text(text: &str, scope: Scope) -> Vec<Diagnostic> {
-    let fragment = |_: &str| Some(FragmentSource { text: "<fragment />".to_owned(), format: Format::RawXml });
-    let mut options = CompileOptions::new(scope, Format::RawXml);
-    options.fragment = &fragment;
-    options.backend_exists = &|_| true;
-    let keep = |name: &str| Some(format!("{{{{{name}}}}}"));
-    options.named_value = &keep;
-    compile(text, &options).diagnostics
-}
-
-fn as_value(diagnostic: &Diagnostic) -> Value {
-    let (line, column) = position(diagnostic).unwrap_or_default();
-    json!({
-        "severity": diagnostic.severity.as_str(),
-        "code": diagnostic.code,
-        "line": line,
-        "column": column,
-        "message": diagnostic.message,
-        "help": diagnostic.help,
-    })
-}
-
-fn position(diagnostic: &Diagnostic) -> Option<(u32, u32)> {
-    match diagnostic.place {
-        Some(Place::Text { line, column, .. }) => Some((line, column)),
-        _ => None,
-    }
-}
-
-/// `file:line:column: severity[code]: message`, and below it the line with a caret.
-fn excerpt(file: &Path, text: &str, diagnostic: &Diagnostic) -> String {
-    let label = output::paint_severity(
-        diagnostic.severity,
-        &format!("{}[{}]", diagnostic.severity.as_str(), diagnostic.code),
-    );
-    let Some((line, column)) = position(diagnostic) else {
-        return format!("{}: {label}: {}", file.display(), diagnostic.message);
-    };
-    let mut out = format!("{}:{line}:{column}: {label}: {}", file.display(), diagnostic.message);
-    if let Some(source) = text.lines().nth(line.saturating_sub(1) as usize) {
-        let number = line.to_string();
-        let margin = " ".repeat(number.len());
-        // Tabs stay tabs, so that the caret stands under its character.
-        let lead: String = source
-            .chars()
-            .take(column.saturating_sub(1) as usize)
-            .map(|c| if c == '\t' { '\t' } else { ' ' })
-            .collect();
-        out.push_str(&format!("\n{margin} |\n{number} | {source}\n{margin} | {lead}^"));
-    }
-    if let Some(help) = &diagnostic.help {
-        out.push_str(&format!("\n  help: {help}"));
-    }
-    out
-}
-
-fn test(paths: &[PathBuf]) -> Result<(), Failure> {
-    let files = find(paths, &["case"])?;
-    let mut failed = 0;
-    for file in &files {
-        let text = read(file)?;
-        let verdict = match Case::parse(&text) {
-            Err(error) => Err(format!("  {error}")),
-            Ok(case) => match case.run() {
-                Err(error) => Err(format!("  {error}")),
-                Ok(mismatches) if mismatches.is_empty() => Ok(()),
-                Ok(mismatches) => Err(mismatches.iter().map(ToString::to_string).collect()),
-            },
-        };
-        if let Err(report) = verdict {
-            failed += 1;
-            output::print(&format!(
-                "{} {}\n{}",
-                output::paint_severity(Severity::Error, "failed"),
-                file.display(),
-                report.trim_end()
-            ));
-        }
-    }
-    output::print(&format!("{} passed, {failed} failed", files.len() - failed));
-    if failed == 0 { Ok(()) } else { Err(Failure::Message(format!("{} failed", count(failed, "case")))) }
 }
 
 fn count(number: usize, what: &str) -> String {

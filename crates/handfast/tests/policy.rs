@@ -79,3 +79,51 @@ fn missing_files_and_names_that_are_no_text_are_dealt_with() {
     let output = policy(folder.path(), &[OsStr::new("check"), name]);
     assert!(output.status.success(), "{}", text(&output.stderr));
 }
+
+/// A case that holds, but for what `expected` makes of its response.
+fn case(expected: &str) -> String {
+    format!(
+        "# A header & a status\n== policy api\n<policies><outbound><set-status code=\"418\" reason=\"Teapot\" />\
+         </outbound></policies>\n== request\nGET /\n== expect response\n{expected}\n== expect no forward\n"
+    )
+    .replace("== expect no forward\n", "== expect last-error\n(none)\n")
+}
+
+#[test]
+fn cases_are_updated_and_reported_for_build_servers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("a.case"), case("200 OK")).expect("a file");
+    let arguments = ["test", "a.case", "--junit", "report.xml", "--json"];
+    let output = policy(folder.path(), &words(&arguments));
+    assert_eq!(output.status.code(), Some(1));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&json[0]["passed"], &json[0]["title"]), (&false.into(), &"A header & a status".into()));
+    let report = std::fs::read_to_string(folder.path().join("report.xml")).expect("a report");
+    assert!(
+        report.contains("tests=\"1\" failures=\"1\"") && report.contains("name=\"A header &amp; a status\"")
+    );
+    assert!(report.contains("- 200 OK") && report.contains("+ 418 Teapot"), "{report}");
+    let output = policy(folder.path(), &words(&["test", "a.case", "--update"]));
+    assert!(output.status.success(), "{}", text(&output.stdout));
+    assert_eq!(text(&output.stdout), "1 passed, 0 failed, 1 file updated\n");
+    let updated = std::fs::read_to_string(folder.path().join("a.case")).expect("the case");
+    assert_eq!(updated, case("418 Teapot"));
+    let output = policy(folder.path(), &words(&["test", "a.case"]));
+    assert_eq!(text(&output.stdout), "1 passed, 0 failed\n");
+}
+
+#[test]
+fn findings_are_written_as_sarif() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("bad one.xml"), BAD).expect("a file");
+    let output = policy(folder.path(), &words(&["check", ".", "--sarif"]));
+    assert_eq!(output.status.code(), Some(1));
+    let log: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let run = &log["runs"][0];
+    assert_eq!((&log["version"], &run["tool"]["driver"]["name"]), (&"2.1.0".into(), &"handfast".into()));
+    let result = &run["results"][0];
+    assert_eq!((&result["ruleId"], &result["level"]), (&"ValidationError".into(), &"error".into()));
+    let place = &result["locations"][0]["physicalLocation"];
+    assert_eq!(place["artifactLocation"]["uri"], "bad%20one.xml");
+    assert_eq!(place["region"], serde_json::json!({ "startLine": 2, "startColumn": 3 }));
+}

@@ -15,7 +15,12 @@ pub struct ScriptedUpstream {
 impl ScriptedUpstream {
     /// Listens on a free loopback port; the script gets each connection with its number, from 0.
     pub fn start(script: impl Fn(usize, Peer) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        Self::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), script)
+    }
+
+    /// The same at a given address, for servers that differ in address and share a port.
+    pub fn start_at(address: SocketAddr, script: impl Fn(usize, Peer) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(address).expect("a free port");
         let address = listener.local_addr().expect("bound");
         let connections = Arc::new(AtomicUsize::new(0));
         let (count, script) = (connections.clone(), Arc::new(script));

@@ -17,6 +17,8 @@ mod certificate;
 mod compile;
 mod context;
 mod failure;
+#[cfg_attr(not(test), expect(dead_code, reason = "set-body takes it up"))]
+mod liquid;
 mod machine;
 mod plan;
 mod policies;

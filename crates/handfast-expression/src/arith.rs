@@ -122,6 +122,8 @@ pub(crate) fn convert(value: Value, conversion: &Conversion, checked: bool) -> R
         Conversion::ToToken if value.is_null() => Ok(value),
         Conversion::ToToken => Ok(Value::Json(crate::json::from_value(&value))),
         Conversion::FromToken(of) => crate::json::to_type(&value, of, true),
+        Conversion::XmlName(class) => crate::library::xml::named_from(&value, class),
+        Conversion::FromXml(of) => crate::library::xml::to_type(&value, of),
         Conversion::DateToOffset => Ok(match value {
             Value::Date(date) => Value::Offset(date.ticks, 0),
             other => other,
@@ -304,6 +306,9 @@ fn own(op: &str, left: &Value, right: &Value) -> Result<Value, Fault> {
             )
         })
     };
+    if left.type_of().is("XNamespace") {
+        return crate::library::xml::joined(left, right);
+    }
     Ok(match (left, right) {
         (Value::Date(a), Value::Span(b)) => {
             Value::Date(Date { ticks: date(sum(a.ticks, *b)?)?, kind: a.kind })
@@ -386,11 +391,16 @@ pub(crate) fn equals(left: &Value, right: &Value) -> bool {
                 x.len() == y.len() && x.iter().zip(y).all(|(x, y)| x.0 == y.0 && equals(&x.1, &y.1))
             }
             (Object::Record(s, x), Object::Record(t, y))
-                if s == t && (s.is("KeyValuePair") || s.is("Tuple") || s.is("Uri")) =>
+                if s == t
+                    && matches!(
+                        s,
+                        Type::Class("KeyValuePair" | "Tuple" | "XName" | "XNamespace" | "IPAddress", _)
+                    ) =>
             {
                 x.iter().zip(y).all(|(x, y)| equals(&x.1, &y.1))
             }
             (Object::Uri(a), Object::Uri(b)) => a.same(b),
+            (Object::Xml(a), Object::Xml(b)) => a.same(b),
             (Object::Certificate(a), Object::Certificate(b)) => a.certificate.der() == b.certificate.der(),
             _ => Arc::ptr_eq(a, b),
         },
@@ -414,6 +424,7 @@ fn identical(left: &Value, right: &Value) -> bool {
         (Value::Json(a), Value::Json(b)) => a.same(b),
         (Value::Object(a), Value::Object(b)) => match (&**a, &**b) {
             (Object::Part(x), Object::Part(y)) => x == y,
+            (Object::Xml(a), Object::Xml(b)) => a.same(b),
             _ => Arc::ptr_eq(a, b),
         },
         _ => false,

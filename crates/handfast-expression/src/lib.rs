@@ -34,6 +34,7 @@ mod tree;
 mod types;
 mod uri;
 pub mod value;
+mod xml;
 
 pub use context::{Body, BodyState, ContextView, Lookup, Part, Revocation, Side};
 pub use fault::Need;

@@ -12,12 +12,14 @@ pub(crate) mod gateway;
 mod linq;
 pub(crate) mod number;
 pub(crate) mod random;
+mod readers;
 pub(crate) mod regex;
 mod strings;
 pub(crate) mod time;
 mod tokens;
 pub(crate) mod uri;
 mod web;
+pub(crate) mod xml;
 
 use crate::surface::TypeDef;
 use crate::types::EnumDef;
@@ -34,6 +36,7 @@ pub(crate) fn types() -> impl Iterator<Item = &'static TypeDef> {
         gateway::TYPES,
         linq::TYPES,
         random::TYPES,
+        readers::TYPES,
         regex::TYPES,
         strings::TYPES,
         tokens::TYPES,
@@ -42,6 +45,7 @@ pub(crate) fn types() -> impl Iterator<Item = &'static TypeDef> {
     ]
     .into_iter()
     .flatten()
+    .chain(xml::types())
 }
 
 /// All enumerations.
@@ -60,6 +64,9 @@ pub(crate) fn enums() -> impl Iterator<Item = &'static EnumDef> {
         &context::BACKEND_TYPE,
         &crypto::CIPHER_MODE,
         &crypto::PADDING_MODE,
+        &xml::SAVE_OPTIONS,
+        &xml::LOAD_OPTIONS,
+        &xml::NODE_TYPE,
         &uri::URI_KIND,
         &uri::URI_PARTIAL,
         &uri::ADDRESS_FAMILY,

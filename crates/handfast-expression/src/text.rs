@@ -57,6 +57,11 @@ fn of_object(object: &Object, value: &Value) -> String {
             match of {
                 crate::types::Type::Class("KeyValuePair", _) => format!("[{}]", inner()),
                 crate::types::Type::Class("Tuple", _) => format!("({})", inner()),
+                crate::types::Type::Class("XName", _) => {
+                    let part = |at: usize| fields.get(at).map(|f| display(&f.1)).unwrap_or_default();
+                    crate::xml::Name::new(&part(1), &part(0)).to_string()
+                }
+                crate::types::Type::Class("XNamespace", _) => inner(),
                 crate::types::Type::Class("IUrl" | "IPAddress", _) => {
                     fields.iter().find(|f| f.0 == "Text").map(|f| display(&f.1)).unwrap_or_default()
                 }
@@ -67,6 +72,7 @@ fn of_object(object: &Object, value: &Value) -> String {
             }
         }
         Object::Uri(uri) => uri.display(),
+        Object::Xml(node) => node.to_text(false),
         Object::Certificate(held) => crate::library::certificate::short(&held.certificate),
         Object::Regex(pattern) => pattern.text.clone(),
         _ => value.type_of().clr(),

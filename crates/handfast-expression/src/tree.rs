@@ -35,6 +35,10 @@ pub(crate) enum Conversion {
     ToToken,
     FromToken(Type),
     DateToOffset,
+    /// A string to an `XName` or `XNamespace`.
+    XmlName(&'static str),
+    /// An element or attribute to a scalar.
+    FromXml(Type),
 }
 
 #[derive(Clone, Debug)]

@@ -173,6 +173,8 @@ pub enum Object {
     Uri(Box<crate::uri::Uri>),
     /// A certificate.
     Certificate(Box<CertificateValue>),
+    /// An XML node; compared by what it refers to.
+    Xml(crate::xml::Node),
     /// An RSA key.
     Rsa(Mutex<crate::library::crypto::RsaKey>),
     /// A compiled regular expression.
@@ -341,6 +343,7 @@ impl Object {
             Self::Random(_) => Type::class("Random"),
             Self::Uri(_) => Type::class("Uri"),
             Self::Certificate(_) => Type::class("X509Certificate2"),
+            Self::Xml(node) => Type::class(node.class()),
             Self::Rsa(_) => Type::class("RSA"),
             Self::Regex(_) => Type::class("Regex"),
             Self::Closure(_) => Type::class("Delegate"),

@@ -69,6 +69,9 @@ pub(super) fn implicit(from: &Type, to: &Type) -> Option<Option<Conversion>> {
     if is_subtype(from, to) {
         return Some(None);
     }
+    if let (Type::String, Type::Class(class @ ("XName" | "XNamespace"), _)) = (from, to) {
+        return Some(Some(Conversion::XmlName(class)));
+    }
     if to.is("JToken") && is_scalar_of_json(from) {
         return Some(Some(Conversion::ToToken));
     }
@@ -181,6 +184,9 @@ pub(super) fn explicit(from: &Type, to: &Type) -> Option<Vec<Conversion>> {
         (Type::Enum(_), Type::Enum(def)) => return Some(vec![Conversion::Enum(def)]),
         (Type::Void, _) | (_, Type::Void) => return None,
         _ => {}
+    }
+    if (from.is("XElement") || from.is("XAttribute")) && is_scalar_of_json(to) {
+        return Some(vec![Conversion::FromXml(to.clone())]);
     }
     if is_token(from) && is_scalar_of_json(to) {
         return Some(vec![Conversion::FromToken(to.clone())]);

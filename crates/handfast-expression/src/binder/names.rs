@@ -53,6 +53,12 @@ impl Binder {
         if namespace.is_none() && short == "dynamic" {
             return fail("APIM0006", "Dynamic member invocation is not supported", at);
         }
+        // Two classes of helpers share one name; the tables know them apart.
+        let short = match (namespace, short) {
+            (Some("System.Xml.XPath"), "Extensions") => "XPathExtensions",
+            (Some("System.Xml.Linq"), "Extensions") => "XmlLinqExtensions",
+            _ => short,
+        };
         let of = surface::of_name(short, arguments);
         let of = of.filter(|of| {
             let space = surface::table_of(of).map_or("System", |entry| entry.def.namespace);

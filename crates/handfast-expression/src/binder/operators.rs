@@ -33,6 +33,9 @@ impl Binder {
         if left.of == Type::Void || right.of == Type::Void {
             return self.refuse(op, &left, &right, at);
         }
+        if op == "+" && left.of.is("XNamespace") && right.of == Type::String {
+            return self.make(op, Operands::Own, left, right, Type::class("XName"), at);
+        }
         if op == "+" && (left.of == Type::String || right.of == Type::String) {
             return self.make(op, Operands::String, left, right, Type::String, at);
         }

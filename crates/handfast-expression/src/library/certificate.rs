@@ -88,7 +88,7 @@ fn create(call: &mut Call<'_>) -> Result<Value, Fault> {
 }
 
 fn date(time: UnixTime) -> Value {
-    let ticks = i64::try_from(time.0).unwrap_or(0).saturating_mul(super::time::SECOND);
+    let ticks = time.0.saturating_mul(super::time::SECOND);
     Value::Date(Date { ticks: ticks.saturating_add(super::time::UNIX_EPOCH), kind: 2 })
 }
 
@@ -249,7 +249,7 @@ fn verify(call: &mut Call<'_>) -> Result<Value, Fault> {
     let Object::Certificate(held) = &*object else { return Err(call.missing(0)) };
     let Some(trust) = call.host.trust() else { return Ok(Value::Bool(false)) };
     let seconds = (call.host.now_ticks() - super::time::UNIX_EPOCH) / super::time::SECOND;
-    let now = UnixTime(seconds.try_into().unwrap_or(0));
+    let now = UnixTime(seconds);
     let verdict = path::judge(&held.certificate, &held.chain, &trust, Profile::ClientPolicy, now);
     if !verdict.is_accepted() {
         return Ok(Value::Bool(false));

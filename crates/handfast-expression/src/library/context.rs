@@ -147,6 +147,15 @@ fn body_as(call: &mut Call<'_>) -> Result<Value, Fault> {
             }
             Err(other) => Err(other),
         },
+        Type::Class(class @ ("XDocument" | "XElement" | "XNode"), _) => {
+            let class = if *class == "XDocument" { class } else { "XElement" };
+            match super::xml::parse_text(call, &text(), class, false) {
+                Err(Fault::Throw(inner)) => {
+                    Err(throw("Exception", format!("The message body is not a valid XML. {}", inner.message)))
+                }
+                other => other,
+            }
+        }
         other => Err(throw(
             "NotSupportedException",
             format!("The message body cannot be read as '{}'.", other.clr()),

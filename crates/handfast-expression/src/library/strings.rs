@@ -336,7 +336,7 @@ fn to_text(call: &mut Call<'_>) -> Result<Value, Fault> {
     Ok(Value::str(text::formatted(call.arg(0), &format)?))
 }
 
-fn object_equals(call: &mut Call<'_>) -> Result<Value, Fault> {
+pub(super) fn object_equals(call: &mut Call<'_>) -> Result<Value, Fault> {
     Ok(Value::Bool(crate::arith::equals(call.arg(0), call.arg(1))))
 }
 

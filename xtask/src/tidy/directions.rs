@@ -15,6 +15,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("handfast-policy", &["core", "expression", "pki", "openapi"]),
     ("handfast-route", &["core"]),
     ("handfast-telemetry", &["core"]),
+    ("handfast-state", &["core", "telemetry"]),
     ("handfast-net", &["core", "pki", "route", "telemetry"]),
     ("handfast-edge", &["core", "model", "pki", "route", "net", "state", "telemetry"]),
     (

@@ -16,6 +16,8 @@ pub mod cases;
 mod certificate;
 mod compile;
 mod context;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the conversion policies take it up"))]
+mod convert;
 mod failure;
 #[cfg_attr(not(test), expect(dead_code, reason = "set-body takes it up"))]
 mod liquid;

@@ -11,6 +11,7 @@ mod documents;
 mod http1;
 mod pki;
 mod routing;
+mod tokens;
 
 /// A fuzz target: panics when a property does not hold.
 pub type Target = fn(&[u8]);
@@ -21,6 +22,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("certificate", pki::certificate),
     ("expression", documents::expression),
     ("host", routing::host),
+    ("jwt", tokens::jwt),
     ("path", routing::path),
     ("pem", pki::pem),
     ("pfx", pki::pfx),

@@ -14,6 +14,7 @@
 //! | [`path`] | path validation in three profiles, server-name check |
 //! | [`edge`] | trusted client bundles, client-certificate verdicts and variables of the edge |
 //! | [`ca`] | the instance's own certificate authority |
+//! | [`jose`] | JSON Web Tokens, their keys, and what they must say |
 //! | [`cipher`], [`rsa`] | encryption and signatures of data, for policy expressions |
 //!
 //! Every reader is total: any bytes give a value or an error with a `code()`, within named limits.
@@ -45,6 +46,7 @@ mod digest;
 pub mod edge;
 mod extensions;
 pub mod hex;
+pub mod jose;
 pub mod name;
 pub mod path;
 mod pbe;

@@ -106,6 +106,11 @@ impl Evaluation {
         evaluation
     }
 
+    /// What is left of its budget.
+    pub fn left(&self) -> Budget {
+        Budget { steps: self.steps, bytes: self.memory }
+    }
+
     /// Runs for at most `fuel` steps.
     pub fn run(&mut self, host: &mut dyn ContextView, fuel: u32) -> Outcome {
         for _ in 0..fuel {

@@ -17,6 +17,7 @@ use handfast_core::{Clock, Diagnostic};
 use handfast_model::{ChangeSet, Graph, Material, Report, Resource, View, kind};
 use handfast_net::tls::TrustSet;
 use handfast_pki::Credential;
+use handfast_policy::DeploymentIdentity;
 use policies::Policies;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -126,6 +127,13 @@ impl<'a> Task<'a> {
         let named_values = policies.values_id();
         let shared = global.own.iter().chain(products.documents.values());
         let wants = shared.into_iter().any(|document| document.wants_certificate) || apis.wants_certificate;
+        let deployment = Arc::new(DeploymentIdentity {
+            service_name: self.resource.name().to_owned(),
+            service_id: self.resource.id.as_str().to_owned(),
+            region: root.str("location").unwrap_or_default().to_owned(),
+            gateway_id: "managed".to_owned(),
+            instance_id: "managed".to_owned(),
+        });
         let hosts = hosts::hosts(self, &properties, wants, client_trust.id());
         let demands_certificate = consumption && properties.bool_or("enableClientCertificate", false);
         self.take(report);
@@ -150,6 +158,7 @@ impl<'a> Task<'a> {
             global: global.plan,
             global_document: global.document,
             counters: self.counters.clone(),
+            deployment,
         }
     }
 

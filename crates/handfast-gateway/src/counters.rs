@@ -4,7 +4,7 @@
 //! configuration takes it.
 
 use handfast_core::UnixTime;
-use handfast_policy::{CountRequest, Counted, Permit};
+use handfast_policy::{CountRequest, CountWhen, Counted, Permit};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -52,7 +52,7 @@ impl Counters {
         }
         let after = window.calls.saturating_add(request.amount);
         let allowed = after <= request.limit;
-        if allowed {
+        if allowed || request.when == CountWhen::AfterResponse {
             window.calls = after;
         }
         let left = u64::try_from(window.ends.0 - now.0).unwrap_or(0);
@@ -109,7 +109,13 @@ mod tests {
     #[test]
     fn a_window_allows_its_calls_and_starts_again_when_it_ends() {
         let counters = Counters::default();
-        let request = CountRequest { key: "k".into(), limit: 2, period: Duration::from_secs(10), amount: 1 };
+        let request = CountRequest {
+            key: "k".into(),
+            limit: 2,
+            period: Duration::from_secs(10),
+            amount: 1,
+            when: CountWhen::Now,
+        };
         let count = |at| {
             let counted = counters.count("s", &request, UnixTime(at));
             (counted.allowed, counted.remaining, counted.retry_after.as_secs())
@@ -117,6 +123,20 @@ mod tests {
         assert_eq!([count(0), count(3), count(4)], [(true, 1, 10), (true, 0, 7), (false, 0, 6)]);
         assert_eq!(count(10), (true, 1, 10));
         assert!(counters.count("other", &request, UnixTime(4)).allowed);
+    }
+
+    #[test]
+    fn a_call_that_is_over_counts_beyond_the_limit() {
+        let counters = Counters::default();
+        let count = |amount, when| {
+            let period = Duration::from_secs(10);
+            let request = CountRequest { key: "k".into(), limit: 1, period, amount, when };
+            counters.count("s", &request, UnixTime(0)).allowed
+        };
+        for allowed in [true, true, false] {
+            assert_eq!(count(0, CountWhen::Now), allowed);
+            count(1, CountWhen::AfterResponse);
+        }
     }
 
     #[test]

@@ -7,10 +7,10 @@ use crate::tls_clients::TlsMode;
 use crate::{answers, coding, plan::ApiService};
 use bytes::Bytes;
 use handfast_core::message::{Fields, Method, RequestHead, Scheme};
-use handfast_net::{Body, BodyFailure, Core, Response, Upgrade, sleep};
+use handfast_net::{Body, BodyFailure, Core, Response, Upgrade, give_way, sleep};
 use handfast_policy::{
-    BackendVersion, Body as PolicyBody, Context, ForwardFailure, ForwardRequest, Input, Machine, Output,
-    ReadFailure, Response as PolicyResponse, SendRequest, Side,
+    BackendVersion, Body as PolicyBody, BodyForm, Context, ForwardFailure, ForwardRequest, Input, Machine,
+    Output, ReadFailure, Response as PolicyResponse, SendRequest, Side,
 };
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -36,6 +36,8 @@ pub(crate) struct Host<'a> {
     received: Option<Received>,
     exchange: BackendExchange,
     client_gone: bool,
+    /// When the request came in.
+    began: Instant,
 }
 
 /// The last exchange with a backend, for the log.
@@ -73,6 +75,7 @@ impl<'a> Host<'a> {
             received: None,
             exchange: BackendExchange::default(),
             client_gone: false,
+            began: Instant::now(),
         }
     }
 
@@ -81,12 +84,13 @@ impl<'a> Host<'a> {
         let mut input = begin;
         loop {
             let now = self.core.clock().now();
+            machine.context_mut().elapsed = self.began.elapsed();
             input = match machine.step(input, now) {
                 Output::Done(_) => break,
                 Output::Forward(forward) => self.forward(&forward, machine.context()).await,
                 Output::Send(request) => self.send(*request).await,
-                Output::ReadBody { side, bytes_max } => {
-                    self.read(side, bytes_max, machine.context_mut()).await
+                Output::ReadBody { side, bytes_max, form } => {
+                    self.read(side, (bytes_max, form), machine.context_mut()).await
                 }
                 Output::Count(count) => {
                     Input::Counted(self.service.counters.count(&self.service.log_id, &count, now))
@@ -97,6 +101,10 @@ impl<'a> Host<'a> {
                 Output::Sleep(time) => {
                     sleep(time).await;
                     Input::Slept
+                }
+                Output::Yield => {
+                    give_way().await;
+                    Input::Resumed
                 }
             };
         }
@@ -194,7 +202,8 @@ impl<'a> Host<'a> {
         }
     }
 
-    async fn read(&mut self, side: Side, bytes_max: usize, context: &mut Context) -> Input {
+    async fn read(&mut self, side: Side, asked: (usize, BodyForm), context: &mut Context) -> Input {
+        let (bytes_max, form) = asked;
         if let (Side::Request, Some(failure)) = (side, self.broken_body) {
             return Input::BodyFailed(read_failure(failure));
         }
@@ -212,6 +221,15 @@ impl<'a> Host<'a> {
             self.client_gone |= body_failure(*failure) == ForwardFailure::Client;
         }
         let read = collected.map_err(read_failure);
+        if form == BodyForm::AsReceived {
+            return match read {
+                Ok(bytes) => {
+                    *body = Body::from(bytes.clone());
+                    Input::Body(bytes)
+                }
+                Err(failure) => Input::BodyFailed(failure),
+            };
+        }
         let coding =
             fields.as_ref().and_then(|fields| fields.get_str("content-encoding")).unwrap_or_default();
         match read.and_then(|bytes| coding::decode(coding, bytes, bytes_max)) {

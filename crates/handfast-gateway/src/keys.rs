@@ -4,7 +4,7 @@
 //! constant time.
 
 use handfast_core::{Secret, UnixTime};
-use handfast_policy::SubscriptionIdentity;
+use handfast_policy::{SubscriptionIdentity, UserIdentity};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,6 +23,8 @@ pub(crate) enum KeyScope {
 /// A subscription.
 pub(crate) struct Subscription {
     pub(crate) identity: Arc<SubscriptionIdentity>,
+    /// Who owns it.
+    pub(crate) user: Option<Arc<UserIdentity>>,
     pub(crate) scope: KeyScope,
     pub(crate) active: bool,
     pub(crate) starts: Option<UnixTime>,
@@ -96,10 +98,12 @@ mod tests {
         starts: Option<i64>,
         ends: Option<i64>,
     ) -> Arc<Subscription> {
-        let identity =
-            Arc::new(SubscriptionIdentity { id: format!("{scope:?}{active}"), name: String::new() });
+        let identity = Arc::new(SubscriptionIdentity {
+            id: format!("{scope:?}{active}"),
+            ..SubscriptionIdentity::default()
+        });
         let (starts, ends) = (starts.map(UnixTime), ends.map(UnixTime));
-        Arc::new(Subscription { identity, scope, active, starts, ends })
+        Arc::new(Subscription { identity, user: None, scope, active, starts, ends })
     }
 
     #[test]

@@ -7,9 +7,11 @@ use crate::keys::Subscription;
 use crate::log::{self, AccessRecord, Outcome};
 use crate::plan::{ApiEntry, ApiService};
 use crate::router::{decode, query_value};
+use handfast_core::Secret;
 use handfast_core::message::{Method, RequestHead};
 use handfast_net::{ConnectionInfo, Core, LocalFuture, Refusal, Request, Response, Service};
-use handfast_policy::{Context, Failure, Input, Machine, Plan, Section};
+use handfast_pki::fill_random;
+use handfast_policy::{Context, Entropy, Failure, Input, Machine, Plan, Section};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -108,6 +110,8 @@ struct Beginning {
 struct Access {
     subscription: Option<Arc<Subscription>>,
     product: Option<usize>,
+    /// The key itself.
+    key: Option<String>,
 }
 
 impl Call<'_> {
@@ -119,6 +123,9 @@ impl Call<'_> {
         context.client_ip = Some(connection.client_ip());
         context.request_has_body = !body.is_empty();
         context.request_id = request_id(self.core);
+        context.received = self.core.clock().now();
+        context.entropy = Some(Box::new(SystemEntropy));
+        context.deployment = Some(self.service.deployment.clone());
         let Ok(path) = comparable_path(&mut head) else {
             return record.finish(answers::message(400, "Bad request").closing(), None);
         };
@@ -200,6 +207,8 @@ impl Call<'_> {
             Ok(access) => {
                 let product = access.product.and_then(|product| self.service.products.list.get(product));
                 context.product = product.map(|product| product.identity.clone());
+                context.subscription_key = access.key.map(Secret::new);
+                context.user = access.subscription.as_ref().and_then(|one| one.user.clone());
                 context.subscription = access.subscription.map(|one| one.identity.clone());
                 let plan = entry.plan(self.service, Some(operation), access.product);
                 Beginning { plan, input: Input::Start }
@@ -239,7 +248,7 @@ impl Call<'_> {
         let key = header.map(str::to_owned).or_else(in_query);
         let Some(key) = key else {
             return match entry.open_product {
-                Some(product) => Ok(Access { subscription: None, product: Some(product) }),
+                Some(product) => Ok(Access { product: Some(product), ..Access::default() }),
                 None if !api.subscription_required => Ok(Access::default()),
                 None => Err(Box::new(Failure::subscription_key_missing(&realm(), &api.key_header))),
             };
@@ -248,7 +257,8 @@ impl Call<'_> {
         let found = self.service.keys.index.find(key.as_bytes(), now);
         match found.filter(|subscription| subscription.covers(&entry.family, &entry.products)) {
             Some(subscription) => {
-                Ok(Access { product: subscription.product(), subscription: Some(subscription.clone()) })
+                let (product, subscription) = (subscription.product(), Some(subscription.clone()));
+                Ok(Access { product, subscription, key: Some(key) })
             }
             None => Err(Box::new(Failure::subscription_key_invalid(&realm(), &api.key_header))),
         }
@@ -264,6 +274,16 @@ fn comparable_path(head: &mut RequestHead) -> Result<String, ()> {
         head.target.set_path(&comparable);
     }
     Ok(comparable)
+}
+
+/// Randomness for expressions.
+struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        // Keys made of anything else would be worse than no answer; the engine answers 500.
+        assert!(fill_random(bytes).is_ok(), "the system gives no randomness");
+    }
 }
 
 /// A random GUID.

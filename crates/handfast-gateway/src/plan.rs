@@ -12,7 +12,8 @@ use handfast_net::ListenerState;
 use handfast_net::tls::{TlsHost, TrustSet};
 use handfast_pki::Credential;
 use handfast_policy::{
-    ApiIdentity, OperationIdentity, Plan, ProductIdentity, ScopedDocument, compile_effective,
+    ApiIdentity, DeploymentIdentity, OperationIdentity, Plan, ProductIdentity, ScopedDocument,
+    compile_effective,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -132,6 +133,8 @@ pub(crate) struct ApiService {
     pub(crate) log_id: String,
     /// Resource name.
     pub(crate) name: String,
+    /// What policies see of it.
+    pub(crate) deployment: Arc<DeploymentIdentity>,
     pub(crate) hosts: Vec<GatewayHost>,
     pub(crate) exposure: Exposure,
     /// Whether a request without a client certificate is refused (Consumption tier, ARM specification §12.3).

@@ -337,6 +337,11 @@ impl Core {
     }
 }
 
+/// Lets the other tasks of the core run first.
+pub async fn give_way() {
+    tokio::task::yield_now().await;
+}
+
 /// Waits on the core that the caller runs on, so that roles need no runtime of their own.
 pub async fn sleep(wait: Duration) {
     tokio::time::sleep(wait).await;

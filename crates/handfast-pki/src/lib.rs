@@ -54,6 +54,7 @@ pub mod pem;
 pub mod pfx;
 pub mod private_key;
 pub mod public_key;
+mod random;
 pub mod rsa;
 mod signature;
 
@@ -64,3 +65,4 @@ pub use pem::PemError;
 pub use pfx::PfxError;
 pub use private_key::{KeyError, NewKey, PrivateKey};
 pub use public_key::{KeyAlgorithm, PublicKey};
+pub use random::{NoRandomness, fill_random};

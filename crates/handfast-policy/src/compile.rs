@@ -9,13 +9,15 @@ mod tests;
 use crate::machine::step::Step;
 use crate::plan::{Item, Node, ScopedDocument};
 use crate::policies;
+use crate::position::Position;
 use crate::reader::{Format, read};
 use crate::schema::check::Checker;
-use crate::schema::messages::in_element;
+use crate::schema::messages::{PolicyPlace, in_element};
 use crate::section::{Scope, Section};
+use crate::setting::Reads;
 use crate::tree::Element;
 use handfast_core::{Diagnostic, Place};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// The largest document and fragment (specification 10).
@@ -37,6 +39,8 @@ pub struct CompileOptions<'a> {
     pub certificate_thumbprint: &'a dyn Fn(&str) -> Option<String>,
     /// The largest text.
     pub bytes_max: usize,
+    /// Whether expressions are accepted only as the real service accepts them.
+    pub strict: bool,
 }
 
 impl CompileOptions<'_> {
@@ -51,6 +55,7 @@ impl CompileOptions<'_> {
             backend_exists: &|_| true,
             certificate_thumbprint: &|_| Some(String::new()),
             bytes_max: DOCUMENT_BYTES_MAX,
+            strict: false,
         }
     }
 }
@@ -87,18 +92,22 @@ fn compile_into(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<ScopedDocument> {
     let root = load(text, options.format, options, diagnostics)?;
-    Checker { scope: options.scope, diagnostics }.document(&root);
+    let mut checker = Checker { scope: options.scope, diagnostics, expressions: Vec::new() };
+    checker.document(&root);
+    let expressions = checker.expressions;
     if diagnostics.iter().any(Diagnostic::is_error) {
         return None;
     }
     let mut sections: [Option<Vec<Item>>; 4] = Default::default();
+    let mut compiler = Compiler::new(options, diagnostics);
     for element in root.elements() {
         let Some(section) = Section::parse(&element.name) else { continue };
-        let mut compiler = Compiler { options, section, path: String::new(), fragment: None, diagnostics };
+        compiler.section = section;
         if let Some(slot) = sections.get_mut(section as usize) {
             *slot = Some(compiler.items(element));
         }
     }
+    compiler.report_unread(expressions);
     Some(ScopedDocument { scope: options.scope, sections })
 }
 
@@ -154,9 +163,40 @@ pub(crate) struct Compiler<'a> {
     /// The fragment being inlined.
     fragment: Option<&'a str>,
     diagnostics: &'a mut Vec<Diagnostic>,
+    /// The policy being compiled.
+    pub(crate) policy: PolicyPlace,
+    /// Expressions so far.
+    pub(crate) slots: u32,
+    /// Where the expressions stand that a policy has read.
+    pub(crate) taken: HashSet<Position>,
+    /// What the expressions of the policy being compiled read.
+    pub(crate) reads: Reads,
 }
 
-impl Compiler<'_> {
+impl<'a> Compiler<'a> {
+    fn new(options: &'a CompileOptions<'a>, diagnostics: &'a mut Vec<Diagnostic>) -> Self {
+        Self {
+            options,
+            section: Section::Inbound,
+            path: String::new(),
+            fragment: None,
+            diagnostics,
+            policy: PolicyPlace { name: String::new(), position: Position::START },
+            slots: 0,
+            taken: HashSet::new(),
+            reads: Reads::default(),
+        }
+    }
+
+    /// Reports expressions that the schema allows and no policy has read, once per document.
+    fn report_unread(&mut self, expressions: Vec<(Position, Diagnostic)>) {
+        if self.diagnostics.iter().any(Diagnostic::is_error) {
+            return;
+        }
+        let unread = expressions.into_iter().filter(|(position, _)| !self.taken.contains(position));
+        self.diagnostics.extend(unread.map(|(_, diagnostic)| diagnostic));
+    }
+
     fn items(&mut self, section: &Element) -> Vec<Item> {
         let mut items = Vec::new();
         for (element, segment) in with_segments(section) {
@@ -189,13 +229,18 @@ impl Compiler<'_> {
             self.path.push('/');
         }
         self.path.push_str(&segment);
+        let here = PolicyPlace { name: element.name.clone(), position: element.position };
+        let outer = (std::mem::replace(&mut self.policy, here), std::mem::take(&mut self.reads));
         let parts = (policy.compile)(element, self);
+        let reads = std::mem::replace(&mut self.reads, outer.1);
+        self.policy = outer.0;
         let node = parts.map(|Parts { step, blocks }| {
             Arc::new(Node {
                 name: policy.name,
                 id: element.get("id").map(Arc::from),
                 scope: self.options.scope,
                 path: Arc::from(self.path.as_str()),
+                reads,
                 step,
                 blocks,
             })
@@ -214,27 +259,31 @@ impl Compiler<'_> {
             self.refuse(include, format!("Policy fragment with id '{id}' could not be found."));
             return None;
         };
-        let mut found = Vec::new();
+        let (mut found, mut expressions) = (Vec::new(), Vec::new());
         let root = load(&source.text, source.format, self.options, &mut found);
         if let Some(root) = &root {
             if root.name == "fragment" {
-                Checker { scope: self.options.scope, diagnostics: &mut found }.fragment(root, self.section);
+                let mut checker =
+                    Checker { scope: self.options.scope, diagnostics: &mut found, expressions: Vec::new() };
+                checker.fragment(root, self.section);
+                expressions = checker.expressions;
             } else {
                 found.push(in_element(root, "The root element of a policy fragment is 'fragment'"));
             }
         }
         let mut nodes = None;
         if let Some(root) = root.filter(|_| !found.iter().any(Diagnostic::is_error)) {
-            let path = std::mem::take(&mut self.path);
             let mut inner = Compiler {
-                options: self.options,
                 section: self.section,
-                path,
+                path: std::mem::take(&mut self.path),
                 fragment: Some(id),
-                diagnostics: &mut found,
+                slots: self.slots,
+                ..Compiler::new(self.options, &mut found)
             };
             nodes = Some(inner.block(&root, None));
+            inner.report_unread(expressions);
             self.path = std::mem::take(&mut inner.path);
+            self.slots = inner.slots;
         }
         self.diagnostics.extend(found.into_iter().map(|diagnostic| in_fragment(diagnostic, id)));
         nodes

@@ -2,10 +2,13 @@
 
 use crate::certificate::ClientCertificate;
 use crate::failure::LastError;
+use crate::machine::io::Side;
 use crate::section::{Scope, Section};
 use crate::trace::TraceRecord;
 use bytes::Bytes;
 use handfast_core::message::{Fields, RequestHead, ResponseHead};
+use handfast_core::{Secret, UnixTime};
+use handfast_expression::Value;
 use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
@@ -51,17 +54,63 @@ pub struct Context {
     pub subscription: Option<Arc<SubscriptionIdentity>>,
     /// A GUID; the `activityId` of error bodies.
     pub request_id: String,
-    /// Whether records are kept.
+    /// Whether records are kept; `context.Tracing`.
     pub trace: bool,
     /// The records so far.
     pub records: Vec<TraceRecord>,
     /// Time since receipt, kept up to date by the host for traces.
     pub elapsed: Duration,
+    /// When the request was received.
+    pub received: UnixTime,
+    /// The part of a second that belongs to it.
+    pub received_nanos: u32,
+    /// Randomness for expressions; without it they get a sequence that follows from the request id.
+    pub entropy: Option<Box<dyn Entropy>>,
+    /// Owner of the subscription.
+    pub user: Option<Arc<UserIdentity>>,
+    /// The service itself.
+    pub deployment: Option<Arc<DeploymentIdentity>>,
+    /// The subscription key that was sent.
+    pub subscription_key: Option<Secret<String>>,
     pub(crate) recorded_fields: Fields,
     /// `Vary` gets `Origin`, beside what the response has there.
     pub(crate) vary_by_origin: bool,
     pub(crate) pending_status: Option<(u16, Cow<'static, str>)>,
     pub(crate) request_body_sent: bool,
+    /// An expression reads the request's body after it was forwarded.
+    pub(crate) keeps_request_body: bool,
+    /// Received bodies that were read; they are still the host's to send.
+    pub(crate) request_bytes: Option<Arc<[u8]>>,
+    pub(crate) response_bytes: Option<Arc<[u8]>>,
+    pub(crate) sequence: Sequence,
+    /// Bodies that an expression has taken away.
+    pub(crate) request_consumed: bool,
+    pub(crate) response_consumed: bool,
+}
+
+/// Where a host's randomness comes from.
+pub trait Entropy: Send {
+    /// Fills the bytes with randomness fit for keys.
+    fn fill(&mut self, bytes: &mut [u8]);
+}
+
+/// Numbers that follow from a request id, for hosts without randomness (SplitMix64).
+#[derive(Default)]
+pub(crate) struct Sequence(Option<u64>);
+
+impl Sequence {
+    pub(crate) fn fill(&mut self, seed: &str, bytes: &mut [u8]) {
+        let seed = || seed.bytes().fold(0, |sum: u64, byte| sum.rotate_left(7) ^ u64::from(byte));
+        let state = self.0.get_or_insert_with(seed);
+        for chunk in bytes.chunks_mut(8) {
+            *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            for (byte, new) in chunk.iter_mut().zip((mixed ^ (mixed >> 31)).to_le_bytes()) {
+                *byte = new;
+            }
+        }
+    }
 }
 
 /// A message body as the machine leaves it.
@@ -118,6 +167,12 @@ pub struct ApiIdentity {
     pub revision: String,
     /// Version identifier.
     pub version: Option<String>,
+    /// Whether this revision answers without `;rev=`.
+    pub is_current: bool,
+    /// The backend's base URL.
+    pub service_url: Option<String>,
+    /// `http`, `https`, `ws`, `wss`.
+    pub protocols: Vec<String>,
 }
 
 /// The operation of a request.
@@ -153,33 +208,83 @@ pub struct ProductIdentity {
     pub id: String,
     /// Display name.
     pub name: String,
+    /// Whether subscriptions wait for an administrator.
+    pub approval_required: bool,
+    /// Whether a key is needed.
+    pub subscription_required: bool,
+    /// Subscriptions that a user may have.
+    pub subscriptions_limit: Option<i32>,
+    /// The groups that see it.
+    pub groups: Vec<GroupIdentity>,
 }
 
-/// The subscription of a request.
+/// A group that a product is visible to or a user is in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SubscriptionIdentity {
+pub struct GroupIdentity {
     /// Resource name.
     pub id: String,
     /// Display name.
     pub name: String,
 }
 
+/// The subscription of a request.
+#[derive(Clone, Debug, Default)]
+pub struct SubscriptionIdentity {
+    /// Resource name.
+    pub id: String,
+    /// Display name.
+    pub name: String,
+    /// The first key.
+    pub primary_key: Option<Secret<String>>,
+    /// The second key.
+    pub secondary_key: Option<Secret<String>>,
+    /// When it was made.
+    pub created: UnixTime,
+    /// When its keys begin to open something.
+    pub starts: Option<UnixTime>,
+    /// When they cease to.
+    pub ends: Option<UnixTime>,
+}
+
+/// The owner of a subscription.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserIdentity {
+    /// Resource name.
+    pub id: String,
+    /// The address.
+    pub email: String,
+    /// Given name.
+    pub first_name: String,
+    /// Family name.
+    pub last_name: String,
+    /// What an administrator noted.
+    pub note: String,
+    /// When the account was made.
+    pub registered: UnixTime,
+    /// The groups.
+    pub groups: Vec<GroupIdentity>,
+    /// Provider and id of each way to sign in.
+    pub identities: Vec<(String, String)>,
+}
+
+/// The service and the gateway that runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeploymentIdentity {
+    /// Name of the service.
+    pub service_name: String,
+    /// Its id.
+    pub service_id: String,
+    /// Display name of the region.
+    pub region: String,
+    /// `managed`, or the id of a self-hosted gateway.
+    pub gateway_id: String,
+    /// The instance of it.
+    pub instance_id: String,
+}
+
 /// `context.Variables`: name to value, case-sensitive, in order of first writing.
 #[derive(Clone, Default)]
-pub struct Variables(Vec<(Arc<str>, Variable)>);
-
-/// The value of a variable.
-#[derive(Clone)]
-pub enum Variable {
-    /// A string.
-    Text(Arc<str>),
-    /// An integer.
-    Integer(i64),
-    /// A response of `send-request`.
-    Response(Arc<Response>),
-    /// Nothing, under a name that exists.
-    Null,
-}
+pub struct Variables(Vec<(Arc<str>, Value)>);
 
 impl fmt::Debug for Context {
     /// Identity and progress only: URLs, values and bodies may hold credentials.
@@ -212,12 +317,12 @@ impl fmt::Debug for Variables {
 
 impl Variables {
     /// The value under a name.
-    pub fn get(&self, name: &str) -> Option<&Variable> {
+    pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.iter().find(|(known, _)| &**known == name).map(|(_, value)| value)
     }
 
     /// Writes a value.
-    pub fn set(&mut self, name: &Arc<str>, value: Variable) {
+    pub fn set(&mut self, name: &Arc<str>, value: Value) {
         match self.0.iter_mut().find(|(known, _)| known == name) {
             Some((_, old)) => *old = value,
             None => self.0.push((Arc::clone(name), value)),
@@ -225,12 +330,40 @@ impl Variables {
     }
 
     /// All variables in order of first writing.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Variable)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (&**name, value))
     }
 }
 
 impl Context {
+    /// Keeps a body that was read for an expression.
+    pub(crate) fn keep_body(&mut self, side: Side, bytes: &[u8]) {
+        let bytes = Some(Arc::from(bytes));
+        match side {
+            Side::Request => self.request_bytes = bytes,
+            Side::Response => self.response_bytes = bytes,
+        }
+    }
+
+    /// Gives the request another body.
+    pub(crate) fn set_request_body(&mut self, bytes: Bytes) {
+        self.request_body = Body::Replace(bytes);
+        self.request_consumed = false;
+    }
+
+    /// Gives the response another body.
+    pub(crate) fn set_response_body(&mut self, bytes: Bytes) {
+        self.response.get_or_insert_with(Response::default).body = Body::Replace(bytes);
+        self.response_consumed = false;
+    }
+
+    /// Another response takes the place of what was there.
+    pub(crate) fn set_response(&mut self, response: Response) {
+        self.response = Some(response);
+        self.response_bytes = None;
+        self.response_consumed = false;
+    }
+
     /// Adds a record when tracing is on; the message is built only then.
     pub(crate) fn record<M: Into<Cow<'static, str>>>(
         &mut self,

@@ -9,8 +9,9 @@
 //! One policy is one module under `policies`, with its schema, its compile function and its step. [`cases`]
 //! runs text files that say which requests give which responses.
 //!
-//! *Not* here: sockets, files, the clock, tokens, API matching. Expressions are recognised and refused with
-//! their place.
+//! A value that may be an expression is a [`setting`]; what expressions see of a request is the [`view`].
+//!
+//! *Not* here: sockets, files, the clock, tokens, API matching.
 
 pub mod cases;
 mod certificate;
@@ -28,20 +29,25 @@ mod position;
 pub mod reader;
 mod schema;
 mod section;
+mod setting;
 mod trace;
 pub mod tree;
+mod view;
+
+pub use handfast_expression::Value;
 
 pub use certificate::{ClientCertificate, Revocation, Trust};
 pub use compile::{CompileOptions, Compiled, DOCUMENT_BYTES_MAX, FragmentSource, compile};
 pub use context::{
-    ApiIdentity, BackendTarget, Body, CertificateSelection, Context, Example, OperationIdentity,
-    ProductIdentity, Response, SubscriptionIdentity, Variable, Variables,
+    ApiIdentity, BackendTarget, Body, CertificateSelection, Context, DeploymentIdentity, Entropy, Example,
+    GroupIdentity, OperationIdentity, ProductIdentity, Response, SubscriptionIdentity, UserIdentity,
+    Variables,
 };
 pub use failure::{Answer, Failure, LastError};
 pub use machine::Machine;
 pub use machine::io::{
-    BackendVersion, CountRequest, Counted, ForwardFailure, ForwardOptions, ForwardRequest, Input, Output,
-    Permit, ReadFailure, SendRequest, Side, Verdict,
+    BackendVersion, BodyForm, CountRequest, CountWhen, Counted, ForwardFailure, ForwardOptions,
+    ForwardRequest, Input, Output, Permit, ReadFailure, SendRequest, Side, Verdict,
 };
 pub use plan::{Node, Plan, ScopedDocument, compile_effective};
 pub use policies::names as built_policies;

@@ -3,7 +3,11 @@
 //!
 //! Order (specification 2.2): inbound, backend, outbound; an error prepares its response and runs on-error.
 //! Time and elapsed time come from the host. Literal policies allocate nothing but what they write.
+//!
+//! An expression that needs a body, or more time than its slice, stops its policy: the machine asks the host
+//! and then runs the policy again, which finds the values it has.
 
+pub(crate) mod evaluate;
 pub(crate) mod io;
 pub(crate) mod step;
 
@@ -15,12 +19,14 @@ use crate::failure::{Answer, Failure, LastError};
 use crate::plan::{Node, Plan};
 use crate::policies::cors;
 use crate::section::Section;
+use evaluate::Evaluations;
 use handfast_core::UnixTime;
 use handfast_core::message::{Fields, ResponseHead};
-use io::{Input, Output, Verdict};
+use io::{Input, Output, Side, Verdict};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
-use step::{After, At, BlockState, Flow};
+use step::{After, At, BlockState, Flow, Halt, Ran};
 
 /// One request on its way through its plan.
 #[derive(Debug)]
@@ -30,6 +36,9 @@ pub struct Machine {
     section: Section,
     frames: Vec<Frame>,
     waiting: Waiting,
+    evaluations: Evaluations,
+    /// Policies that have something left to do when the response is final.
+    deferred: VecDeque<Arc<Node>>,
 }
 
 /// A list of policies being run; the first frame is the section itself.
@@ -41,19 +50,52 @@ struct Frame {
     state: BlockState,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Waiting {
     ToStart,
+    /// The answer belongs to the policy.
     ForAnswer,
+    /// The answer belongs to an expression; then this is done again.
+    ForValue(Asked, Again),
     ForSleep,
+    /// Nobody looks at the answer.
+    ForDeferred(Verdict),
     Over,
+}
+
+/// What an expression waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Body(Side),
+    Turn,
+}
+
+/// What is done when an expression has what it needs.
+#[derive(Debug)]
+enum Again {
+    /// The policy is run.
+    Run,
+    /// The wrapper decides after its children.
+    After,
+    /// The wrapper decides about a failure of a child.
+    Failing(Box<Failure>),
+    /// The policy does what it has left to do.
+    Deferred(Verdict),
 }
 
 impl Machine {
     /// A machine that has not begun.
-    pub fn new(plan: Arc<Plan>, context: Context) -> Self {
-        let frames = Vec::with_capacity(4);
-        Self { plan, context, section: Section::Inbound, frames, waiting: Waiting::ToStart }
+    pub fn new(plan: Arc<Plan>, mut context: Context) -> Self {
+        context.keeps_request_body = plan.keeps_request_body;
+        Self {
+            plan,
+            context,
+            section: Section::Inbound,
+            frames: Vec::with_capacity(4),
+            waiting: Waiting::ToStart,
+            evaluations: Evaluations::default(),
+            deferred: VecDeque::new(),
+        }
     }
 
     /// The request's state.
@@ -76,6 +118,9 @@ impl Machine {
         let plan = Arc::clone(&self.plan);
         let mut flow = self.accept(&plan, input, now);
         loop {
+            if !matches!(flow, Flow::Await(_)) {
+                self.evaluations.clear();
+            }
             flow = match flow {
                 Flow::Next => {
                     self.skip();
@@ -86,8 +131,8 @@ impl Machine {
                     self.run(&plan, now)
                 }
                 Flow::Await(output) => return output,
-                Flow::Finish => Flow::Await(self.done(Verdict::Answered)),
-                Flow::Fail(failure) => self.fail(&plan, *failure, now),
+                Flow::Finish => self.finish(Verdict::Answered, now),
+                Flow::Fail(failure) => self.fail(&plan, failure, now),
             };
         }
     }
@@ -112,15 +157,75 @@ impl Machine {
                 Flow::Fail(failure)
             }
             (Waiting::ForSleep, Input::Slept) => self.run(plan, now),
+            (Waiting::ForValue(asked, again), answer) => self.have(plan, (asked, again), answer, now),
             (Waiting::ForAnswer, answer) => match current(plan, self.section, &self.frames) {
                 Some(node) => {
-                    let mut at = At { context: &mut self.context, section: self.section, node, now };
-                    node.step.resume(&mut at, answer)
+                    let ran = node.step.resume(&mut self.at(node, now, true), answer);
+                    self.flow(ran, Again::Run)
                 }
                 None => Flow::unexpected(&answer),
             },
+            (Waiting::ForDeferred(verdict), _) => self.finish(verdict, now),
             (Waiting::Over, _) => Flow::Await(self.done(Verdict::Failed)),
             (Waiting::ToStart | Waiting::ForSleep, other) => Flow::unexpected(&other),
+        }
+    }
+
+    /// Goes on where an expression has stopped.
+    fn have(&mut self, plan: &Plan, stopped: (Asked, Again), answer: Input, now: UnixTime) -> Flow {
+        let (asked, again) = stopped;
+        match (asked, answer) {
+            (Asked::Body(side), Input::Body(bytes)) => self.context.keep_body(side, &bytes),
+            (Asked::Turn, Input::Resumed) => {}
+            (Asked::Body(side), Input::BodyFailed(failure)) => {
+                return self.refuse(again, failure.failure(side), now);
+            }
+            (_, other) => {
+                let text = format!("the host answered with '{}' out of turn", other.name());
+                return self.refuse(again, Failure::internal("UnexpectedAnswer", text), now);
+            }
+        }
+        match again {
+            Again::Run | Again::After => self.run_or_leave(plan, matches!(again, Again::After), now),
+            Again::Failing(failure) => self.unwind(plan, failure, now),
+            Again::Deferred(verdict) => self.finish(verdict, now),
+        }
+    }
+
+    /// An expression does not get what it needs. A response that is final stays.
+    fn refuse(&mut self, again: Again, failure: Failure, now: UnixTime) -> Flow {
+        match again {
+            Again::Deferred(verdict) => {
+                self.deferred.pop_front();
+                self.finish(verdict, now)
+            }
+            // The block whose wrapper was asked is over.
+            Again::After | Again::Failing(_) => {
+                self.frames.pop();
+                Flow::fail(failure)
+            }
+            Again::Run => Flow::fail(failure),
+        }
+    }
+
+    fn at<'m>(&'m mut self, node: &'m Arc<Node>, now: UnixTime, resuming: bool) -> At<'m> {
+        let Self { context, section, evaluations, deferred, .. } = self;
+        At { context, section: *section, node, now, evaluations, resuming, deferred }
+    }
+
+    /// What a step came to; when an expression has to wait, what is done again then.
+    fn flow(&mut self, ran: Ran, again: Again) -> Flow {
+        match ran {
+            Ok(flow) => flow,
+            Err(Halt::Fail(failure)) => Flow::Fail(failure),
+            Err(Halt::Wait(output)) => {
+                let asked = match &output {
+                    Output::ReadBody { side, .. } => Asked::Body(*side),
+                    _ => Asked::Turn,
+                };
+                self.waiting = Waiting::ForValue(asked, again);
+                Flow::Await(output)
+            }
         }
     }
 
@@ -138,33 +243,48 @@ impl Machine {
 
     /// Runs the policy at the current place, leaving lists and sections that have ended.
     fn run(&mut self, plan: &Plan, now: UnixTime) -> Flow {
+        self.run_or_leave(plan, false, now)
+    }
+
+    /// The same; with `leave`, the innermost list has ended and its wrapper is asked once more.
+    fn run_or_leave(&mut self, plan: &Plan, mut leave: bool, now: UnixTime) -> Flow {
         loop {
-            if let Some(node) = current(plan, self.section, &self.frames) {
-                let mut at = At { context: &mut self.context, section: self.section, node, now };
-                return node.step.run(&mut at);
+            let node = if leave { None } else { current(plan, self.section, &self.frames) };
+            leave = false;
+            if let Some(node) = node {
+                let ran = node.step.run(&mut self.at(node, now, false));
+                return self.flow(ran, Again::Run);
             }
             if self.frames.len() > 1 {
                 match self.leave_block(plan, false, now) {
-                    After::Leave => self.skip(),
-                    After::Again(pause) if pause.is_zero() => {}
-                    After::Again(pause) => return self.sleep(pause),
+                    Ok(After::Leave) => self.skip(),
+                    Ok(After::Again(pause)) if pause.is_zero() => {}
+                    Ok(After::Again(pause)) => return self.sleep(pause),
+                    Err(halt) => return self.flow(Err(halt), Again::After),
                 }
-            } else if let Some(output) = self.end_section() {
-                return Flow::Await(output);
+            } else if let Some(verdict) = self.end_section() {
+                return self.finish(verdict, now);
             }
         }
     }
 
     /// Leaves the innermost block; when its wrapper wants it again, it stands at its start.
-    fn leave_block(&mut self, plan: &Plan, failed: bool, now: UnixTime) -> After {
-        let Some(mut frame) = self.frames.pop() else { return After::Leave };
-        let Some(node) = current(plan, self.section, &self.frames) else { return After::Leave };
-        let mut at = At { context: &mut self.context, section: self.section, node, now };
-        let after = node.step.after(&mut at, &mut frame.state, failed);
-        if let After::Again(_) = after {
-            frame.index = 0;
-            self.frames.push(frame);
+    fn leave_block(&mut self, plan: &Plan, failed: bool, now: UnixTime) -> Result<After, Halt> {
+        let Some(mut frame) = self.frames.pop() else { return Ok(After::Leave) };
+        let Some(node) = current(plan, self.section, &self.frames) else { return Ok(After::Leave) };
+        let after = node.step.after(&mut self.at(node, now, false), &mut frame.state, failed);
+        match &after {
+            Ok(After::Again(_)) => {
+                frame.index = 0;
+                self.frames.push(frame);
+            }
+            Err(Halt::Wait(_)) => {
+                self.frames.push(frame);
+                return after;
+            }
+            Ok(After::Leave) | Err(Halt::Fail(_)) => {}
         }
+        self.evaluations.clear();
         after
     }
 
@@ -173,8 +293,8 @@ impl Machine {
         Flow::Await(Output::Sleep(pause))
     }
 
-    /// Goes to the next section; the output is the end.
-    fn end_section(&mut self) -> Option<Output> {
+    /// Goes to the next section; a verdict is the end.
+    fn end_section(&mut self) -> Option<Verdict> {
         match self.section {
             Section::Inbound => self.enter(Section::Backend),
             Section::Backend => {
@@ -187,34 +307,39 @@ impl Machine {
                 }
                 self.enter(Section::Outbound);
             }
-            Section::Outbound => return Some(self.done(Verdict::Completed)),
-            Section::OnError => return Some(self.done(Verdict::Failed)),
+            Section::Outbound => return Some(Verdict::Completed),
+            Section::OnError => return Some(Verdict::Failed),
         }
         None
     }
 
     /// Ties a failure to its place, offers it to the wrappers around, and begins on-error.
-    fn fail(&mut self, plan: &Plan, failure: Failure, now: UnixTime) -> Flow {
+    fn fail(&mut self, plan: &Plan, failure: Box<Failure>, now: UnixTime) -> Flow {
         self.context.last_error = Some(self.last_error(plan, &failure));
+        self.unwind(plan, failure, now)
+    }
+
+    fn unwind(&mut self, plan: &Plan, failure: Box<Failure>, now: UnixTime) -> Flow {
         while self.frames.len() > 1 {
             match self.leave_block(plan, true, now) {
-                After::Leave => {}
-                After::Again(pause) if pause.is_zero() => return self.run(plan, now),
-                After::Again(pause) => return self.sleep(pause),
+                Ok(After::Leave) => {}
+                Ok(After::Again(pause)) if pause.is_zero() => return self.run(plan, now),
+                Ok(After::Again(pause)) => return self.sleep(pause),
+                Err(halt) => return self.flow(Err(halt), Again::Failing(failure)),
             }
         }
         if self.section != Section::OnError
             && let Some(response) = failure.response(&self.context.request_id)
         {
-            self.context.response = Some(response);
+            self.context.set_response(response);
         }
         if self.context.response.is_none() {
-            let internal = Failure { answer: Answer::Internal, ..failure };
+            let internal = Failure { answer: Answer::Internal, ..*failure };
             self.context.response = internal.response(&self.context.request_id);
         }
         self.context.pending_status = None;
         if self.section == Section::OnError {
-            return Flow::Await(self.done(Verdict::Failed));
+            return self.finish(Verdict::Failed, now);
         }
         self.enter(Section::OnError);
         self.run(plan, now)
@@ -243,6 +368,24 @@ impl Machine {
         }
     }
 
+    /// Lets the policies that asked for it do what they have left to do, then stops. The response is final:
+    /// a failure changes nothing any more.
+    fn finish(&mut self, verdict: Verdict, now: UnixTime) -> Flow {
+        while let Some(node) = self.deferred.front().map(Arc::clone) {
+            let left = node.step.after_response(&mut self.at(&node, now, false));
+            if let Err(halt @ Halt::Wait(_)) = left {
+                return self.flow(Err(halt), Again::Deferred(verdict));
+            }
+            self.deferred.pop_front();
+            self.evaluations.clear();
+            if let Ok(Some(output)) = left {
+                self.waiting = Waiting::ForDeferred(verdict);
+                return Flow::Await(output);
+            }
+        }
+        Flow::Await(self.done(verdict))
+    }
+
     /// Puts the recorded header lines onto the response and stops.
     fn done(&mut self, verdict: Verdict) -> Output {
         self.waiting = Waiting::Over;
@@ -267,11 +410,11 @@ fn varies_by_origin(fields: &Fields) -> bool {
 }
 
 /// The policy that the frames point at.
-fn current<'p>(plan: &'p Plan, section: Section, frames: &[Frame]) -> Option<&'p Node> {
+fn current<'p>(plan: &'p Plan, section: Section, frames: &[Frame]) -> Option<&'p Arc<Node>> {
     let (first, rest) = frames.split_first()?;
     let mut node = plan.section(section).get(first.index);
     for frame in rest {
         node = node?.blocks.get(frame.block)?.get(frame.index);
     }
-    node.map(|node| &**node)
+    node
 }

@@ -3,6 +3,7 @@
 
 use crate::machine::step::Step;
 use crate::section::{Scope, Section};
+use crate::setting::Reads;
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,6 +13,8 @@ pub struct Node {
     pub(crate) id: Option<Arc<str>>,
     pub(crate) scope: Scope,
     pub(crate) path: Arc<str>,
+    /// What its expressions read.
+    pub(crate) reads: Reads,
     pub(crate) step: Box<dyn Step>,
     /// The branches of a wrapper: `when` and `otherwise`, the children of `retry`.
     pub(crate) blocks: Vec<Vec<Arc<Node>>>,
@@ -74,6 +77,8 @@ impl ScopedDocument {
 pub struct Plan {
     sections: [Vec<Arc<Node>>; 4],
     wants_client_certificate: bool,
+    /// Whether the request's body may be read after it was forwarded.
+    pub(crate) keeps_request_body: bool,
 }
 
 impl Plan {
@@ -94,11 +99,14 @@ pub fn compile_effective(chain: &[Arc<ScopedDocument>]) -> Plan {
     for section in Section::ALL {
         expand(chain, section, &mut plan.sections[section as usize]);
     }
-    plan.wants_client_certificate = plan
-        .sections
-        .iter()
-        .flatten()
-        .any(|node| node.any(&|node| node.name == "validate-client-certificate"));
+    plan.wants_client_certificate = plan.sections.iter().flatten().any(|node| {
+        node.any(&|node| node.name == "validate-client-certificate" || node.reads.client_certificate)
+    });
+    // What inbound has read is kept anyway.
+    plan.keeps_request_body = [Section::Backend, Section::Outbound, Section::OnError]
+        .into_iter()
+        .flat_map(|section| plan.section(section))
+        .any(|node| node.any(&|node| node.reads.request_body));
     plan
 }
 

@@ -26,7 +26,7 @@ mod set_backend_service;
 mod set_body;
 mod set_header;
 mod set_method;
-mod set_query_parameter;
+pub(crate) mod set_query_parameter;
 mod set_status;
 mod set_variable;
 mod trace;

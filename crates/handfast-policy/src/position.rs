@@ -16,6 +16,16 @@ impl Position {
     /// The first character of a text.
     pub const START: Self = Self { line: 1, column: 1 };
 
+    /// The position of the first character that is not white space of a text that begins here.
+    #[must_use]
+    pub fn after_blank(self, text: &str) -> Self {
+        let blank = text.chars().take_while(|character| character.is_whitespace());
+        blank.fold(self, |Self { line, column }, character| match character {
+            '\n' => Self { line: line + 1, column: 1 },
+            _ => Self { line, column: column + 1 },
+        })
+    }
+
     /// The position as a diagnostic's place.
     pub fn place(self) -> Place {
         Place::text(self.line, self.column)

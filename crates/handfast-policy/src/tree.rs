@@ -19,12 +19,13 @@ pub enum Value {
 pub struct Expression {
     /// The text from `@` to the closing bracket.
     pub text: String,
-    /// The position of the value that holds it.
+    /// The position of its `@`.
     pub position: Position,
 }
 
 impl Value {
     /// Sorts a value: an expression when it begins with `@(` or `@{` after white space, else a literal.
+    /// The position is that of its first character that is not white space.
     pub fn of(text: String, position: Position) -> Self {
         let trimmed = text.trim_start();
         if trimmed.starts_with("@(") || trimmed.starts_with("@{") {

@@ -4,15 +4,18 @@ use super::Task;
 use super::policies::Policies;
 use crate::keys::{KeyIndex, KeyScope, Subscription};
 use crate::plan::{Keys, Product, Products};
-use handfast_core::UnixTime;
+use handfast_core::{Secret, UnixTime};
 use handfast_model::{ResourceId, View};
-use handfast_policy::{ProductIdentity, Scope, SubscriptionIdentity};
+use handfast_policy::{GroupIdentity, ProductIdentity, Scope, SubscriptionIdentity, UserIdentity};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Products whose document can be used; taken over when nothing in them has changed.
 pub(super) fn products(task: &Task<'_>, policies: &Policies<'_>) -> Arc<Products> {
     let kept = task.previous.filter(|previous| {
-        !task.touched.any("products") && (previous.products.settled || policies.are_as_before())
+        !task.touched.any("products")
+            && !task.touched.any("groups")
+            && (previous.products.settled || policies.are_as_before())
     });
     if let Some(kept) = kept {
         task.again(&kept.products.diagnostics);
@@ -31,7 +34,15 @@ fn read_products(task: &Task<'_>, policies: &Policies<'_>) -> Products {
         let Ok(document) = policies.document(Scope::Product, &resource.id, before) else { return };
         let open = !properties.bool_or("subscriptionRequired", true);
         let name = properties.str("displayName").unwrap_or(resource.name()).to_owned();
-        let identity = Arc::new(ProductIdentity { id: resource.name().to_owned(), name });
+        let limit = properties.integer("subscriptionsLimit");
+        let identity = Arc::new(ProductIdentity {
+            id: resource.name().to_owned(),
+            name,
+            approval_required: properties.bool_or("approvalRequired", false),
+            subscription_required: !open,
+            subscriptions_limit: limit.and_then(|limit| i32::try_from(limit).ok()),
+            groups: groups(task, task.graph.children(&resource.id, "groups").map(|group| group.name())),
+        });
         let index = products.list.len();
         for family in members(task, &resource.id) {
             products.memberships.entry(family).or_default().push((index, open));
@@ -71,9 +82,10 @@ pub(super) fn family(name: &str) -> String {
 
 /// The keys of all subscriptions; taken over when neither they nor the products' places have changed.
 pub(super) fn keys(task: &Task<'_>, products: &Products) -> Arc<Keys> {
-    let kept = task
-        .previous
-        .filter(|previous| !task.touched.any("subscriptions") && previous.products.names == products.names);
+    let kept = task.previous.filter(|previous| {
+        !["subscriptions", "users", "groups"].iter().any(|name| task.touched.any(name))
+            && previous.products.names == products.names
+    });
     if let Some(kept) = kept {
         task.again(&kept.keys.diagnostics);
         return kept.keys.clone();
@@ -84,6 +96,7 @@ pub(super) fn keys(task: &Task<'_>, products: &Products) -> Arc<Keys> {
 
 fn read_keys(task: &Task<'_>, products: &Products) -> KeyIndex {
     let mut keys = KeyIndex::default();
+    let users = users(task);
     task.each_child("subscriptions", |resource, root| {
         let properties = root.field("properties");
         let Some(scope) = read_scope(task, &properties, products) else { return };
@@ -94,9 +107,23 @@ fn read_keys(task: &Task<'_>, products: &Products) -> KeyIndex {
         else {
             return;
         };
-        let name = properties.str("displayName").unwrap_or_default().to_owned();
+        let key = |member: &str| {
+            let key = properties.secret(member).and_then(|reference| task.material.get(&reference))?;
+            Some(Secret::new(String::from_utf8_lossy(key.expose()).into_owned()))
+        };
+        let owner = properties.str("ownerId").and_then(|id| id.rsplit('/').next()).map(str::to_lowercase);
+        let user = owner.and_then(|owner| users.get(&owner).cloned());
         let subscription = Arc::new(Subscription {
-            identity: Arc::new(SubscriptionIdentity { id: resource.name().to_owned(), name }),
+            identity: Arc::new(SubscriptionIdentity {
+                id: resource.name().to_owned(),
+                name: properties.str("displayName").unwrap_or_default().to_owned(),
+                primary_key: key("primaryKey"),
+                secondary_key: key("secondaryKey"),
+                created: date("createdDate").ok().flatten().unwrap_or_default(),
+                starts,
+                ends,
+            }),
+            user,
             scope,
             active: state.eq_ignore_ascii_case("active"),
             starts,
@@ -114,6 +141,50 @@ fn read_keys(task: &Task<'_>, products: &Products) -> KeyIndex {
         }
     });
     keys
+}
+
+/// The users by lower-case name, with the groups that they are in.
+fn users(task: &Task<'_>) -> HashMap<String, Arc<UserIdentity>> {
+    let mut member_of: HashMap<String, Vec<&str>> = HashMap::new();
+    for group in task.graph.children(&task.resource.id, "groups") {
+        for member in task.graph.children(&group.id, "users") {
+            member_of.entry(member.name().to_lowercase()).or_default().push(group.name());
+        }
+    }
+    let mut users = HashMap::new();
+    task.each_child("users", |resource, root| {
+        let properties = root.field("properties");
+        let text = |name: &str| properties.str(name).unwrap_or_default().to_owned();
+        let identity = |view: &View<'_>| {
+            let text = |name: &str| view.str(name).unwrap_or_default().to_owned();
+            (text("provider"), text("id"))
+        };
+        let name = resource.name().to_lowercase();
+        let groups = groups(task, member_of.remove(&name).unwrap_or_default().into_iter());
+        let user = UserIdentity {
+            id: resource.name().to_owned(),
+            email: text("email"),
+            first_name: text("firstName"),
+            last_name: text("lastName"),
+            note: text("note"),
+            registered: read_date(&properties, "registrationDate").ok().flatten().unwrap_or_default(),
+            groups,
+            identities: properties.array("identities").iter().map(identity).collect(),
+        };
+        users.insert(name, Arc::new(user));
+    });
+    users
+}
+
+/// Groups by name with their display names; the built-in ones have no resource of their own.
+fn groups<'n>(task: &Task<'_>, names: impl Iterator<Item = &'n str>) -> Vec<GroupIdentity> {
+    let known: Vec<_> = task.graph.children(&task.resource.id, "groups").collect();
+    let group = |name: &str| {
+        let resource = known.iter().find(|group| group.name().eq_ignore_ascii_case(name));
+        let display = resource.and_then(|group| group.properties().get("displayName")?.as_str());
+        GroupIdentity { id: name.to_owned(), name: display.unwrap_or(name).to_owned() }
+    };
+    names.map(group).collect()
 }
 
 /// A full id below the service or a path such as `/products/x`; `None` is reported, or a product that is

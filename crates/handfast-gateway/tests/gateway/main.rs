@@ -6,6 +6,7 @@ mod change;
 mod client_certificates;
 mod equality;
 mod example;
+mod expressions;
 mod keys;
 mod log;
 mod matching;

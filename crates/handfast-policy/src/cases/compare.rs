@@ -3,11 +3,13 @@
 
 use super::host::split;
 use super::{Block, Exchange, Expectation, Mismatch, Outcome};
-use crate::context::{Body, CertificateSelection, Context, Variable};
+use crate::context::{Body, CertificateSelection, Context};
 use crate::machine::io::{BackendVersion, ForwardRequest, SendRequest};
+use crate::view::message::response_of;
 use bytes::Bytes;
 use handfast_core::message::Fields;
 use handfast_core::{Diagnostic, Place};
+use handfast_expression::Value;
 
 /// How a case writes a body without bytes.
 const EMPTY_BODY: &str = "(empty body)";
@@ -241,13 +243,13 @@ fn trace(context: &Context) -> Vec<String> {
 }
 
 fn variables(context: &Context) -> Vec<String> {
-    let line = |(name, value): (&str, &Variable)| match value {
-        Variable::Text(text) => format!("{name} = {text}").trim_end().to_owned(),
-        Variable::Integer(number) => format!("{name} = {number}"),
-        Variable::Response(response) => format!("{name} = response {}", response.head.status),
-        Variable::Null => format!("{name} = (null)"),
+    let line = |(name, value): (&str, &Value)| match response_of(value) {
+        Some(response) => format!("{name} = response {}", response.head.status),
+        None if value.is_null() => format!("{name} = (null)"),
+        None => format!("{name} = {}", value.to_text()).trim_end().to_owned(),
     };
-    context.variables.iter().map(line).collect()
+    let text: Vec<String> = context.variables.iter().map(line).collect();
+    text.iter().flat_map(|text| text.lines()).map(|line| line.trim_end().to_owned()).collect()
 }
 
 fn last_error(context: &Context) -> Vec<String> {

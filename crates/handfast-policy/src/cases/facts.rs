@@ -3,7 +3,8 @@
 use super::{Block, CaseError, Setup};
 use crate::certificate::{ClientCertificate, Revocation, Trust};
 use crate::context::{
-    ApiIdentity, Context, Example, OperationIdentity, ProductIdentity, SubscriptionIdentity,
+    ApiIdentity, Context, DeploymentIdentity, Example, GroupIdentity, OperationIdentity, ProductIdentity,
+    SubscriptionIdentity, UserIdentity,
 };
 use crate::failure::Failure;
 use handfast_core::UnixTime;
@@ -82,6 +83,7 @@ impl Facts {
         let mut context = Context { request_id: REQUEST_ID.to_owned(), trace: true, ..Context::default() };
         context.client_ip = Some(std::net::IpAddr::from([203, 0, 113, 7]));
         let mut operation = None;
+        let mut api = None;
         let mut rejection = None;
         for (line, name, value) in &self.context {
             let value = value.clone();
@@ -89,7 +91,9 @@ impl Facts {
                 "client-ip" if value == "none" => context.client_ip = None,
                 "client-ip" => context.client_ip = Some(parsed(&value, *line)?),
                 "request-id" => context.request_id = value,
-                "api" => context.api = Some(Arc::new(ApiIdentity { id: value, ..ApiIdentity::default() })),
+                "api" => api.get_or_insert_with(ApiIdentity::default).id = value,
+                "api-path" => api.get_or_insert_with(ApiIdentity::default).path = value,
+                "service-url" => api.get_or_insert_with(ApiIdentity::default).service_url = Some(value),
                 "operation" => operation = Some(value),
                 "product" => {
                     context.product =
@@ -98,6 +102,11 @@ impl Facts {
                 "subscription" => {
                     let subscription = SubscriptionIdentity { id: value, ..SubscriptionIdentity::default() };
                     context.subscription = Some(Arc::new(subscription));
+                }
+                "user" => {
+                    let groups = vec![GroupIdentity { id: "g".to_owned(), name: "Group".to_owned() }];
+                    let user = UserIdentity { id: value, groups, ..UserIdentity::default() };
+                    context.user = Some(Arc::new(user));
                 }
                 "parameter" => {
                     let (name, value) = value.split_once('=').unwrap_or((&value, ""));
@@ -108,6 +117,12 @@ impl Facts {
                 _ => return Err(CaseError::new(*line, format!("unknown context fact '{name}'"))),
             }
         }
+        context.api = api.map(Arc::new);
+        context.deployment = Some(Arc::new(DeploymentIdentity {
+            service_name: "cases".to_owned(),
+            gateway_id: "managed".to_owned(),
+            ..DeploymentIdentity::default()
+        }));
         if operation.is_some() || !self.examples.is_empty() {
             let id = operation.unwrap_or_default();
             let examples = self.examples.clone();

@@ -6,7 +6,7 @@ use super::{Block, Case, CaseError, Exchange, Mismatch, Outcome, Reply, Setup};
 use crate::compile::{CompileOptions, FragmentSource, compile};
 use crate::context::{Body, Context, Response};
 use crate::machine::Machine;
-use crate::machine::io::{CountRequest, Counted, ForwardFailure, Input, Output, Permit, Side};
+use crate::machine::io::{CountRequest, CountWhen, Counted, ForwardFailure, Input, Output, Permit, Side};
 use crate::plan::{Plan, ScopedDocument, compile_effective};
 use crate::reader::Format;
 use bytes::Bytes;
@@ -64,6 +64,8 @@ impl World<'_> {
         let Setup { mut context, certificate, rejection } = self.case.facts.setup()?;
         context.certificate = certificate.map(Arc::new);
         let sent = request(&exchange.request, &mut context)?;
+        let began = self.now;
+        context.received = began;
         let begin = match rejection {
             Some(failure) => Input::Reject(Box::new(failure)),
             None if self.case.facts.preflight => Input::Preflight,
@@ -75,6 +77,8 @@ impl World<'_> {
         let mut replies = exchange.replies.iter();
         let mut input = begin;
         for _ in 0..STEPS_MAX {
+            let seconds = self.now.0 - began.0;
+            machine.context_mut().elapsed = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
             input = match machine.step(input, self.now) {
                 Output::Done(_) => {
                     let context = machine.into_context();
@@ -106,6 +110,7 @@ impl World<'_> {
                     waits.push(time);
                     Input::Slept
                 }
+                Output::Yield => Input::Resumed,
             };
         }
         Err(CaseError::new(exchange.line, "the request did not end"))
@@ -120,7 +125,7 @@ impl World<'_> {
         }
         let after = window.1.saturating_add(count.amount);
         let allowed = after <= count.limit;
-        if allowed {
+        if allowed || count.when == CountWhen::AfterResponse {
             window.1 = after;
         }
         let left = u64::try_from(window.0.0 - now.0).unwrap_or(0);

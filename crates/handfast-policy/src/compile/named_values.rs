@@ -24,7 +24,8 @@ fn substitute_below(
 ) {
     for attribute in &mut element.attributes {
         if let Some(text) = replaced(attribute.value.text(), attribute.position, false, lookup, diagnostics) {
-            attribute.value = Value::of(text, attribute.position);
+            let position = attribute.position.after_blank(&text);
+            attribute.value = Value::of(text, position);
         }
     }
     if let Some(markup) = &mut element.markup

@@ -37,6 +37,7 @@ fn answer(output: Output) -> Option<Input> {
         }
         Output::Acquire { .. } => Input::Permit(Some(Permit::new(()))),
         Output::Sleep(_) => Input::Slept,
+        Output::Yield => Input::Resumed,
     })
 }
 

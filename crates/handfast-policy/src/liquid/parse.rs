@@ -119,7 +119,8 @@ struct Parser<'a> {
 }
 
 /// The tag that ended a block: its name, the rest of its text, and where that is.
-type End<'a> = Option<(String, &'a str, usize)>;
+type End<'a> = Option<Ended<'a>>;
+type Ended<'a> = (String, &'a str, usize);
 
 impl<'a> Parser<'a> {
     /// Nodes up to one of the closing tags.
@@ -157,7 +158,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn nested(&mut self, ends: &[&str]) -> Result<(Vec<Node>, (String, &'a str, usize)), LiquidError> {
+    fn nested(&mut self, ends: &[&str]) -> Result<(Vec<Node>, Ended<'a>), LiquidError> {
         if self.depth >= DEPTH_MAX {
             let offset = self.tokens.get(self.at).map_or(0, |token| token.offset);
             return Err(LiquidError { offset, message: "blocks are nested too deeply".to_owned() });

@@ -24,6 +24,8 @@ pub enum Output {
         side: Side,
         /// The most bytes to take.
         bytes_max: usize,
+        /// In which form.
+        form: BodyForm,
     },
     /// Count a call; answer with [`Input::Counted`].
     Count(CountRequest),
@@ -36,6 +38,9 @@ pub enum Output {
     },
     /// Wait; answer with [`Input::Slept`].
     Sleep(Duration),
+    /// A policy has used its slice of the core: let other requests run, then answer with
+    /// [`Input::Resumed`].
+    Yield,
     /// The context's response is final.
     Done(Verdict),
 }
@@ -55,7 +60,7 @@ pub enum Input {
     ForwardFailed(ForwardFailure),
     /// The whole response to [`Output::Send`]; ignored when it was detached.
     Sent(Result<Response, ForwardFailure>),
-    /// The body that was asked for, without content coding.
+    /// The body that was asked for.
     Body(Bytes),
     /// The body could not be read.
     BodyFailed(ReadFailure),
@@ -65,6 +70,8 @@ pub enum Input {
     Permit(Option<Permit>),
     /// The time is over.
     Slept,
+    /// The others have had their turn.
+    Resumed,
 }
 
 impl Input {
@@ -81,8 +88,18 @@ impl Input {
             Self::Counted(_) => "counted",
             Self::Permit(_) => "permit",
             Self::Slept => "slept",
+            Self::Resumed => "resumed",
         }
     }
+}
+
+/// The form in which a body is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyForm {
+    /// With its content coding; the message stays as it is.
+    AsReceived,
+    /// Without content coding, to be edited; the message loses the header lines about it.
+    Decoded,
 }
 
 /// Request or response.
@@ -201,8 +218,19 @@ pub struct CountRequest {
     pub limit: u32,
     /// The window.
     pub period: Duration,
-    /// By how much this call counts; a refused call does not.
+    /// By how much this call counts.
     pub amount: u32,
+    /// Whether the call is still to be judged.
+    pub when: CountWhen,
+}
+
+/// When a call is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CountWhen {
+    /// At the policy's place: a call that would go over the limit is refused and does not count.
+    Now,
+    /// When it is over: it counts, whatever the limit says.
+    AfterResponse,
 }
 
 /// The outcome of a count.

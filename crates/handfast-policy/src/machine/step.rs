@@ -1,5 +1,6 @@
 //! What a policy is to the machine: run, take an answer, and for wrappers decide after their children.
 
+use super::evaluate::Evaluations;
 use super::io::{Input, Output, Permit};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -7,24 +8,34 @@ use crate::plan::Node;
 use crate::policies::cors::Cors;
 use handfast_core::UnixTime;
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A compiled policy.
 pub(crate) trait Step: fmt::Debug + Send + Sync {
-    /// Does its work, or says what it needs first.
-    fn run(&self, at: &mut At<'_>) -> Flow;
+    /// Does its work, or says what it needs first. It evaluates its expressions before it changes anything,
+    /// because it is called again from the start when one of them had to wait.
+    fn run(&self, at: &mut At<'_>) -> Ran;
 
     /// Goes on with the answer to what [`Step::run`] asked for.
-    fn resume(&self, at: &mut At<'_>, answer: Input) -> Flow {
+    fn resume(&self, at: &mut At<'_>, answer: Input) -> Ran {
         let _ = at;
-        Flow::unexpected(&answer)
+        Ok(Flow::unexpected(&answer))
     }
 
-    /// A wrapper's children ended, or one of them failed.
-    fn after(&self, at: &mut At<'_>, state: &mut BlockState, failed: bool) -> After {
+    /// A wrapper's children ended, or one of them failed. Like [`Step::run`], it evaluates first.
+    fn after(&self, at: &mut At<'_>, state: &mut BlockState, failed: bool) -> Result<After, Halt> {
         let _ = (at, state, failed);
-        After::Leave
+        Ok(After::Leave)
+    }
+
+    /// What it has to do when the response is final, if it asked for that with [`At::defer`]: an output whose
+    /// answer nobody looks at.
+    fn after_response(&self, at: &mut At<'_>) -> Result<Option<Output>, Halt> {
+        let _ = at;
+        Ok(None)
     }
 
     /// The rules of a `cors` policy, which take part before the sections run.
@@ -37,11 +48,39 @@ pub(crate) trait Step: fmt::Debug + Send + Sync {
 pub(crate) struct At<'a> {
     pub(crate) context: &'a mut Context,
     pub(crate) section: crate::Section,
-    pub(crate) node: &'a Node,
+    pub(crate) node: &'a Arc<Node>,
     pub(crate) now: UnixTime,
+    /// The values of the policy's expressions.
+    pub(crate) evaluations: &'a mut Evaluations,
+    /// Whether an answer of the host is being taken.
+    pub(crate) resuming: bool,
+    /// The policies that are asked when the response is final.
+    pub(crate) deferred: &'a mut VecDeque<Arc<Node>>,
+}
+
+/// What a step comes to.
+pub(crate) type Ran = Result<Flow, Halt>;
+
+/// Why a step does not come to its end.
+pub(crate) enum Halt {
+    /// An expression needs this first; the step is run again then.
+    Wait(Output),
+    /// On to on-error.
+    Fail(Box<Failure>),
+}
+
+impl From<Failure> for Halt {
+    fn from(failure: Failure) -> Self {
+        Self::Fail(Box::new(failure))
+    }
 }
 
 impl At<'_> {
+    /// Asks for [`Step::after_response`].
+    pub(crate) fn defer(&mut self) {
+        self.deferred.push_back(Arc::clone(self.node));
+    }
+
     /// Leaves a trace record of the running policy; the message is built only when tracing.
     pub(crate) fn note<M: Into<Cow<'static, str>>>(&mut self, message: impl FnOnce() -> M) {
         let node = self.node;

@@ -1,12 +1,15 @@
 //! `check-header`: refuses a request without a header, or with another value than those listed
 //! (specification 5.2).
 
-use super::{Policy, read};
+use super::Policy;
 use crate::compile::{Compiler, Parts};
 use crate::failure::Failure;
-use crate::machine::step::{At, Flow, Step};
+use crate::machine::evaluate::Words;
+use crate::machine::step::{At, Flow, Ran, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind, Particle, TEXT};
+use crate::setting::{Setting, Text};
 use crate::tree::Element;
+use std::ops::RangeInclusive;
 
 static SCHEMA: ElementSchema = ElementSchema {
     attributes: &[
@@ -20,56 +23,59 @@ static SCHEMA: ElementSchema = ElementSchema {
 
 pub(crate) static POLICY: Policy = Policy { name: "check-header", schema: &SCHEMA, compile };
 
+/// The statuses that an expression may give.
+const CODES: RangeInclusive<u32> = 100..=999;
+
 #[derive(Debug)]
 struct CheckHeader {
-    name: Box<str>,
-    status: u16,
-    message: Option<Box<str>>,
-    ignore_case: bool,
-    values: Vec<Box<str>>,
+    name: Text,
+    status: Setting<u32>,
+    message: Option<Text>,
+    ignore_case: Setting<bool>,
+    values: Vec<Text>,
 }
 
-fn compile(element: &Element, _compiler: &mut Compiler<'_>) -> Option<Parts> {
-    let status = read::number(element, "failed-check-httpcode").and_then(|code| u16::try_from(code).ok());
+fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
     Parts::leaf(CheckHeader {
-        name: read::text(element, "name").trim().into(),
-        status: status.unwrap_or(401),
-        message: element.get("failed-check-error-message").map(Into::into),
-        ignore_case: read::boolean(element, "ignore-case", false),
-        values: element.named("value").map(|value| value.trimmed_text().into()).collect(),
+        name: compiler.text(element, "name").map(|name| name.trim().into()),
+        status: compiler.number(element, "failed-check-httpcode", 401),
+        message: compiler.optional_text(element, "failed-check-error-message"),
+        ignore_case: compiler.boolean(element, "ignore-case", false),
+        values: element.named("value").map(|value| compiler.content(value)).collect(),
     })
 }
 
-impl CheckHeader {
-    fn allows(&self, value: &[u8]) -> bool {
-        self.values.is_empty()
-            || self.values.iter().any(|allowed| match self.ignore_case {
-                true => allowed.as_bytes().eq_ignore_ascii_case(value),
-                false => allowed.as_bytes() == value,
-            })
-    }
-
-    fn refused(&self, reason: &'static str, message: String) -> Flow {
-        let body = self.message.as_deref().map_or_else(|| message.clone(), str::to_owned);
-        Flow::fail(Failure::denied(self.status, reason, message, body))
-    }
+fn allows(values: &[Words<'_>], ignore_case: bool, value: &[u8]) -> bool {
+    values.is_empty()
+        || values.iter().any(|allowed| match ignore_case {
+            true => allowed.as_bytes().eq_ignore_ascii_case(value),
+            false => allowed.as_bytes() == value,
+        })
 }
 
 impl Step for CheckHeader {
-    fn run(&self, at: &mut At<'_>) -> Flow {
-        let mut values = at.context.request.fields.get_all(self.name.as_bytes());
-        let name = &self.name;
+    fn run(&self, at: &mut At<'_>) -> Ran {
+        let name = at.text(&self.name)?;
+        let status = at.number_within(&self.status, CODES)?;
+        let own_message = at.optional_text(self.message.as_ref())?;
+        let ignore_case = at.boolean(&self.ignore_case)?;
+        let allowed = at.texts(&self.values)?;
+        let refused = |reason, message: String| {
+            let body = own_message.as_deref().map_or_else(|| message.clone(), str::to_owned);
+            Failure::denied(u16::try_from(status).unwrap_or(401), reason, message, body)
+        };
+        let mut values = at.context.request.fields.get_all(name.as_bytes());
         let Some(value) = values.next() else {
             let message = format!("Header {name} was not found in the request. Access denied.");
-            return self.refused("HeaderNotFound", message);
+            return Err(refused("HeaderNotFound", message).into());
         };
-        if values.next().is_some() || !self.allows(value) {
+        if values.next().is_some() || !allows(&allowed, ignore_case, value) {
             let value = String::from_utf8_lossy(value);
             let message = format!("Header {name} value of {value} is not allowed. Access denied.");
-            return self.refused("HeaderValueNotAllowed", message);
+            return Err(refused("HeaderValueNotAllowed", message).into());
         }
         drop(values);
         at.note(|| "Header validated.");
-        Flow::Next
+        Ok(Flow::Next)
     }
 }

@@ -1,10 +1,11 @@
-//! `choose`: the first `when` whose condition is true, else `otherwise` (specification 5.12). Literal
-//! conditions are decided at compile time.
+//! `choose`: the first `when` whose condition is true, else `otherwise` (specification 5.12). Conditions
+//! are evaluated in order, up to the first that is true.
 
-use super::{Policy, read};
+use super::Policy;
 use crate::compile::{Compiler, Parts, with_segments};
-use crate::machine::step::{At, BlockState, Flow, Step};
+use crate::machine::step::{At, BlockState, Flow, Ran, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind, Particle};
+use crate::setting::Setting;
 use crate::tree::Element;
 
 static WHEN: ElementSchema = ElementSchema {
@@ -21,33 +22,39 @@ static SCHEMA: ElementSchema = ElementSchema {
 
 pub(crate) static POLICY: Policy = Policy { name: "choose", schema: &SCHEMA, compile };
 
-/// The branch that is taken, with its path segment.
+/// The branches that may be taken, in order.
 #[derive(Debug)]
-struct Choose(Option<(usize, String)>);
+struct Choose(Vec<Branch>);
+
+#[derive(Debug)]
+struct Branch {
+    condition: Setting<bool>,
+    block: usize,
+    /// Its segment in paths.
+    segment: String,
+}
 
 fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
     let mut blocks = Vec::new();
-    let mut taken = None;
-    for (index, (branch, segment)) in with_segments(element).enumerate() {
+    let mut branches = Vec::new();
+    for (block, (branch, segment)) in with_segments(element).enumerate() {
+        // An `otherwise` has no condition, which is as good as a true one.
+        let condition = compiler.boolean(branch, "condition", true);
         blocks.push(compiler.block(branch, Some(&segment)));
-        if taken.is_none() && (branch.name == "otherwise" || read::boolean(branch, "condition", false)) {
-            taken = Some((index, segment));
-        }
+        branches.push(Branch { condition, block, segment });
     }
-    Parts::wrapper(Choose(taken), blocks)
+    Parts::wrapper(Choose(branches), blocks)
 }
 
 impl Step for Choose {
-    fn run(&self, at: &mut At<'_>) -> Flow {
-        match &self.0 {
-            Some((block, segment)) => {
+    fn run(&self, at: &mut At<'_>) -> Ran {
+        for Branch { condition, block, segment } in &self.0 {
+            if at.boolean(condition)? {
                 at.note(|| format!("branch '{segment}' taken"));
-                Flow::Enter(*block, BlockState::Plain)
-            }
-            None => {
-                at.note(|| "no branch taken");
-                Flow::Next
+                return Ok(Flow::Enter(*block, BlockState::Plain));
             }
         }
+        at.note(|| "no branch taken");
+        Ok(Flow::Next)
     }
 }

@@ -6,7 +6,7 @@
 use super::{Policy, read};
 use crate::compile::{Compiler, Parts};
 use crate::context::{Body, Context, Response};
-use crate::machine::step::{At, Flow, Step};
+use crate::machine::step::{At, Flow, Ran, Step};
 use crate::plan::Plan;
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind, Particle, TEXT};
 use crate::section::Section;
@@ -177,25 +177,25 @@ impl Cors {
 }
 
 impl Step for Cors {
-    fn run(&self, at: &mut At<'_>) -> Flow {
+    fn run(&self, at: &mut At<'_>) -> Ran {
         let Some(origin) = at.context.request.fields.get_str("Origin").map(str::to_owned) else {
             at.note(
                 || "Origin header was missing or empty and the request was classified as not cross-origin.",
             );
-            return Flow::Next;
+            return Ok(Flow::Next);
         };
         if self.allows_origin(&origin) {
             self.record(&origin, at.context);
             at.note(|| format!("Origin '{origin}' matched."));
-            return Flow::Next;
+            return Ok(Flow::Next);
         }
         at.note(|| format!("Origin '{origin}' did not match."));
         let simple = matches!(at.context.request.method, Method::Get | Method::Head);
         if self.terminate_unmatched && simple {
             at.context.response = Some(Response { body: Body::Replace(Bytes::new()), ..Response::default() });
-            return Flow::Finish;
+            return Ok(Flow::Finish);
         }
-        Flow::Next
+        Ok(Flow::Next)
     }
 
     fn cors(&self) -> Option<&Cors> {

@@ -1,11 +1,12 @@
 //! `find-and-replace`: all occurrences of a text in the section's message body, ordinal (specification 5.8).
 
-use super::{Policy, read};
+use super::Policy;
 use crate::compile::{Compiler, Parts};
-use crate::context::{Body, Response};
-use crate::machine::io::{Input, Output, Side};
-use crate::machine::step::{At, Flow, Step};
+use crate::context::Body;
+use crate::machine::io::{BodyForm, Input, Output, Side};
+use crate::machine::step::{At, Flow, Ran, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind};
+use crate::setting::Text;
 use crate::tree::Element;
 use bytes::Bytes;
 
@@ -24,32 +25,34 @@ pub(crate) static POLICY: Policy = Policy { name: "find-and-replace", schema: &S
 
 #[derive(Debug)]
 struct FindAndReplace {
-    from: Box<str>,
-    to: Box<str>,
+    from: Text,
+    to: Text,
 }
 
-fn compile(element: &Element, _compiler: &mut Compiler<'_>) -> Option<Parts> {
-    Parts::leaf(FindAndReplace {
-        from: read::text(element, "from").into(),
-        to: read::text(element, "to").into(),
-    })
+fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
+    Parts::leaf(FindAndReplace { from: compiler.text(element, "from"), to: compiler.text(element, "to") })
 }
 
 impl FindAndReplace {
-    fn edit(&self, at: &mut At<'_>, body: &[u8]) {
-        let (edited, count) = replace_all(body, self.from.as_bytes(), self.to.as_bytes());
-        let edited = Body::Replace(Bytes::from(edited));
+    fn edit(&self, at: &mut At<'_>, body: &[u8]) -> Ran {
+        let (from, to) = (at.text(&self.from)?, at.text(&self.to)?);
+        let (edited, count) = replace_all(body, from.as_bytes(), to.as_bytes());
+        let edited = Bytes::from(edited);
         if at.section.is_response_side() {
-            at.context.response.get_or_insert_with(Response::default).body = edited;
+            at.context.set_response_body(edited);
         } else {
-            at.context.request_body = edited;
+            at.context.set_request_body(edited);
         }
-        at.note(|| format!("{count} occurrences of '{}' replaced", self.from));
+        at.note(|| format!("{count} occurrences of '{from}' replaced"));
+        Ok(Flow::Next)
     }
 }
 
 impl Step for FindAndReplace {
-    fn run(&self, at: &mut At<'_>) -> Flow {
+    fn run(&self, at: &mut At<'_>) -> Ran {
+        // The texts are worked out before the body is asked for.
+        at.text(&self.from)?;
+        at.text(&self.to)?;
         let side = side_of(at);
         let body = match side {
             Side::Request => Some(&at.context.request_body),
@@ -58,21 +61,19 @@ impl Step for FindAndReplace {
         match body {
             Some(Body::Replace(bytes)) => {
                 let bytes = bytes.clone();
-                self.edit(at, &bytes);
-                Flow::Next
+                self.edit(at, &bytes)
             }
-            _ => Flow::Await(Output::ReadBody { side, bytes_max: BODY_BYTES_MAX }),
+            _ => {
+                Ok(Flow::Await(Output::ReadBody { side, bytes_max: BODY_BYTES_MAX, form: BodyForm::Decoded }))
+            }
         }
     }
 
-    fn resume(&self, at: &mut At<'_>, answer: Input) -> Flow {
+    fn resume(&self, at: &mut At<'_>, answer: Input) -> Ran {
         match answer {
-            Input::Body(bytes) => {
-                self.edit(at, &bytes);
-                Flow::Next
-            }
-            Input::BodyFailed(failure) => Flow::fail(failure.failure(side_of(at))),
-            other => Flow::unexpected(&other),
+            Input::Body(bytes) => self.edit(at, &bytes),
+            Input::BodyFailed(failure) => Err(failure.failure(side_of(at)).into()),
+            other => Ok(Flow::unexpected(&other)),
         }
     }
 }

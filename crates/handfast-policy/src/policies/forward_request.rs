@@ -7,9 +7,10 @@ use crate::failure::{Answer, Failure};
 use crate::machine::io::{
     BackendVersion, ForwardFailure, ForwardOptions, ForwardRequest, Input, Output, ReadFailure, Side,
 };
-use crate::machine::step::{At, Flow, Step};
+use crate::machine::step::{At, Flow, Halt, Ran, Step};
 use crate::position::Position;
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind};
+use crate::setting::Setting;
 use crate::tree::Element;
 use handfast_core::Diagnostic;
 use std::sync::Arc;
@@ -35,17 +36,50 @@ static SCHEMA: ElementSchema = ElementSchema {
 pub(crate) static POLICY: Policy = Policy { name: "forward-request", schema: &SCHEMA, compile };
 
 #[derive(Debug)]
-struct Forward(Arc<ForwardOptions>);
+struct Forward {
+    /// In seconds, or in milliseconds.
+    timeout: Timeout,
+    follow_redirects: Setting<bool>,
+    /// What is said by literals; complete when all is.
+    options: Arc<ForwardOptions>,
+}
+
+#[derive(Debug)]
+enum Timeout {
+    Seconds(Setting<u32>),
+    Milliseconds(Setting<u32>),
+}
+
+impl Timeout {
+    /// The time, if it is known.
+    fn literal(&self) -> Option<Duration> {
+        match self {
+            Self::Seconds(seconds) => seconds.literal().map(|&seconds| Duration::from_secs(seconds.into())),
+            Self::Milliseconds(time) => time.literal().map(|&time| Duration::from_millis(time.into())),
+        }
+    }
+
+    fn get(&self, at: &mut At<'_>) -> Result<Duration, Halt> {
+        Ok(match self {
+            Self::Seconds(seconds) => Duration::from_secs(at.number(seconds)?.into()),
+            Self::Milliseconds(time) => Duration::from_millis(at.number(time)?.into()),
+        })
+    }
+}
 
 fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
-    let timeout = match (read::number(element, "timeout"), read::number(element, "timeout-ms")) {
+    let seconds = compiler.optional_number(element, "timeout");
+    let timeout = match (seconds, compiler.optional_number(element, "timeout-ms")) {
         (Some(_), Some(_)) => {
             compiler.refuse(element, "The attributes 'timeout' and 'timeout-ms' exclude each other");
             return None;
         }
-        (None, Some(milliseconds)) => Duration::from_millis(milliseconds.into()),
-        (seconds, None) => Duration::from_secs(seconds.unwrap_or(TIMEOUT_DEFAULT).into()),
+        (None, Some(milliseconds)) => Timeout::Milliseconds(milliseconds),
+        (seconds, None) => Timeout::Seconds(seconds.unwrap_or(Setting::Literal(TIMEOUT_DEFAULT))),
     };
+    // Without effect, but its expression has to compile.
+    compiler.optional_number(element, "continue-timeout");
+    let follow_redirects = compiler.boolean(element, "follow-redirects", false);
     if let Some(value) = element.get("continue-timeout") {
         let text = format!(
             "The value '{value}' of the attribute 'continue-timeout' has no effect: the request body is sent without waiting for '100 Continue'"
@@ -54,57 +88,80 @@ fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
         let message = format!("Error in element '{}' on line {line}, column {column}: {text}", element.name);
         compiler.push(Diagnostic::warning("AttributeWithoutEffect", message).at(element.position.place()));
     }
-    Parts::leaf(Forward(Arc::new(ForwardOptions {
-        timeout,
+    let options = ForwardOptions {
+        timeout: timeout.literal().unwrap_or_default(),
         http_version: match element.get("http-version") {
             Some("2") => BackendVersion::Http2,
             Some("2or1") => BackendVersion::Http2Or1,
             _ => BackendVersion::Http1,
         },
-        follow_redirects: read::boolean(element, "follow-redirects", false),
+        follow_redirects: follow_redirects.literal().copied().unwrap_or(false),
         buffer_request_body: read::boolean(element, "buffer-request-body", false),
         buffer_response: read::boolean(element, "buffer-response", true),
         fail_on_error_status_code: read::boolean(element, "fail-on-error-status-code", false),
-    })))
+    };
+    Parts::leaf(Forward { timeout, follow_redirects, options: Arc::new(options) })
+}
+
+impl Forward {
+    /// The options of this exchange; shared unless an expression or the plan changes them.
+    fn options(&self, at: &mut At<'_>) -> Result<Arc<ForwardOptions>, Halt> {
+        let timeout = self.timeout.get(at)?;
+        let follow_redirects = at.boolean(&self.follow_redirects)?;
+        let buffer_request_body = self.options.buffer_request_body || at.context.keeps_request_body;
+        let known = &self.options;
+        if (timeout, follow_redirects, buffer_request_body)
+            == (known.timeout, known.follow_redirects, known.buffer_request_body)
+        {
+            return Ok(Arc::clone(known));
+        }
+        Ok(Arc::new(ForwardOptions {
+            timeout,
+            follow_redirects,
+            buffer_request_body,
+            ..ForwardOptions::clone(known)
+        }))
+    }
 }
 
 impl Step for Forward {
-    fn run(&self, at: &mut At<'_>) -> Flow {
+    fn run(&self, at: &mut At<'_>) -> Ran {
+        let options = self.options(at)?;
         let context = &mut *at.context;
-        if context.request_body == Body::Keep && context.request_has_body {
+        if context.request_body == Body::Keep && context.request_has_body && context.request_bytes.is_none() {
             if context.request_body_sent {
                 let message = "the request body was streamed to the backend and cannot be sent again";
-                return Flow::fail(Failure::internal("BodyNotBuffered", message));
+                return Err(Failure::internal("BodyNotBuffered", message).into());
             }
-            context.request_body_sent = !self.0.buffer_request_body;
+            context.request_body_sent = !options.buffer_request_body;
         }
         context.pending_status = None;
         let backend = context.backend.clone();
-        let seconds = self.0.timeout.as_secs();
+        let seconds = options.timeout.as_secs();
         at.note(|| {
             format!("Request is being forwarded to the backend service. Timeout set to {seconds} seconds")
         });
-        Flow::Await(Output::Forward(Box::new(ForwardRequest { backend, options: Arc::clone(&self.0) })))
+        Ok(Flow::Await(Output::Forward(Box::new(ForwardRequest { backend, options }))))
     }
 
-    fn resume(&self, at: &mut At<'_>, answer: Input) -> Flow {
+    fn resume(&self, at: &mut At<'_>, answer: Input) -> Ran {
         match answer {
             Input::Response(head) => {
                 let status = head.status;
-                at.context.response = Some(Response { head, body: Body::Keep });
+                at.context.set_response(Response { head, body: Body::Keep });
                 at.note(|| format!("response status {status}"));
-                if self.0.fail_on_error_status_code && (400..600).contains(&status) {
-                    return Flow::fail(Failure {
+                if self.options.fail_on_error_status_code && (400..600).contains(&status) {
+                    return Ok(Flow::fail(Failure {
                         source: "",
                         reason: "ErrorStatusCode",
                         message: format!("The backend responded with status code {status}.").into(),
                         answer: Answer::Keep,
-                    });
+                    }));
                 }
-                Flow::Next
+                Ok(Flow::Next)
             }
-            Input::ForwardFailed(failure) => Flow::fail(failed(failure)),
-            other => Flow::unexpected(&other),
+            Input::ForwardFailed(failure) => Err(failed(failure).into()),
+            other => Ok(Flow::unexpected(&other)),
         }
     }
 }

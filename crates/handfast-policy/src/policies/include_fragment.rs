@@ -2,7 +2,7 @@
 
 use super::{Policy, read};
 use crate::compile::{Compiler, Parts};
-use crate::machine::step::{At, BlockState, Flow, Step};
+use crate::machine::step::{At, BlockState, Flow, Ran, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind};
 use crate::tree::Element;
 
@@ -22,7 +22,7 @@ fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
 }
 
 impl Step for IncludeFragment {
-    fn run(&self, _at: &mut At<'_>) -> Flow {
-        Flow::Enter(0, BlockState::Plain)
+    fn run(&self, _at: &mut At<'_>) -> Ran {
+        Ok(Flow::Enter(0, BlockState::Plain))
     }
 }

@@ -4,7 +4,7 @@
 use super::{Policy, read};
 use crate::compile::{Compiler, Parts};
 use crate::failure::Failure;
-use crate::machine::step::{At, Flow, Step};
+use crate::machine::step::{At, Flow, Ran, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind, Particle, TEXT};
 use crate::tree::Element;
 use std::net::IpAddr;
@@ -59,8 +59,8 @@ fn address(text: &str, element: &Element, compiler: &mut Compiler<'_>) -> Option
 }
 
 impl Step for IpFilter {
-    fn run(&self, at: &mut At<'_>) -> Flow {
-        let denied = |reason, message: String| Flow::fail(Failure::denied(403, reason, message, "Forbidden"));
+    fn run(&self, at: &mut At<'_>) -> Ran {
+        let denied = |reason, message: String| Err(Failure::denied(403, reason, message, "Forbidden").into());
         let Some(caller) = at.context.client_ip else {
             let message = "Failed to establish IP address for the caller. Access denied.";
             return denied("FailedToParseCallerIP", message.to_owned());
@@ -81,7 +81,7 @@ impl Step for IpFilter {
             }
             _ => {
                 at.note(|| format!("caller address {caller} passes"));
-                Flow::Next
+                Ok(Flow::Next)
             }
         }
     }

@@ -1,13 +1,14 @@
 //! `jsonp`: wraps the response body in a call of the function that the query names (specification 5.7).
 
+use super::Policy;
 use super::set_query_parameter::{name_is, pairs};
-use super::{Policy, read};
 use crate::compile::{Compiler, Parts};
-use crate::context::{Body, Context, Response};
+use crate::context::{Body, Context};
 use crate::failure::Failure;
-use crate::machine::io::{Input, Output, Side};
-use crate::machine::step::{At, Flow, Step};
+use crate::machine::io::{BodyForm, Input, Output, Side};
+use crate::machine::step::{At, Flow, Ran, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind};
+use crate::setting::Text;
 use crate::tree::Element;
 use bytes::Bytes;
 
@@ -22,49 +23,47 @@ static SCHEMA: ElementSchema = ElementSchema {
 pub(crate) static POLICY: Policy = Policy { name: "jsonp", schema: &SCHEMA, compile };
 
 #[derive(Debug)]
-struct Jsonp(Box<str>);
+struct Jsonp(Text);
 
-fn compile(element: &Element, _compiler: &mut Compiler<'_>) -> Option<Parts> {
-    Parts::leaf(Jsonp(read::text(element, "callback-parameter-name").into()))
+fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
+    Parts::leaf(Jsonp(compiler.text(element, "callback-parameter-name")))
+}
+
+/// The raw value of the callback parameter. An identifier needs no percent-decoding.
+fn callback<'c>(context: &'c Context, parameter: &str) -> Option<&'c str> {
+    let query = context.request.target.query()?;
+    let (_, pair) = pairs(query).find(|(name, _)| name_is(name, parameter))?;
+    Some(pair.split_once('=').map_or("", |(_, value)| value))
 }
 
 impl Jsonp {
-    /// The raw value of the callback parameter. An identifier needs no percent-decoding.
-    fn callback<'c>(&self, context: &'c Context) -> Option<&'c str> {
-        let query = context.request.target.query()?;
-        let (_, pair) = pairs(query).find(|(name, _)| name_is(name, &self.0))?;
-        Some(pair.split_once('=').map_or("", |(_, value)| value))
-    }
-
-    fn wrap(&self, at: &mut At<'_>, body: &[u8]) -> Flow {
-        let callback = self.callback(at.context).unwrap_or_default().as_bytes();
+    fn wrap(&self, at: &mut At<'_>, body: &[u8]) -> Ran {
+        let parameter = at.text(&self.0)?;
+        let callback = callback(at.context, &parameter).unwrap_or_default().as_bytes();
         let mut wrapped = Vec::with_capacity(callback.len() + body.len() + 2);
         wrapped.extend_from_slice(callback);
         wrapped.push(b'(');
         wrapped.extend_from_slice(body);
         wrapped.push(b')');
-        let response = at.context.response.get_or_insert_with(Response::default);
-        response.body = Body::Replace(Bytes::from(wrapped));
-        let _ = response.head.fields.set(b"Content-Type", b"application/javascript");
+        at.context.set_response_body(Bytes::from(wrapped));
+        if let Some(response) = &mut at.context.response {
+            let _ = response.head.fields.set(b"Content-Type", b"application/javascript");
+        }
         at.note(|| "body wrapped in the callback");
-        Flow::Next
+        Ok(Flow::Next)
     }
 }
 
 impl Step for Jsonp {
-    fn run(&self, at: &mut At<'_>) -> Flow {
-        match self.callback(at.context) {
-            None => return Flow::Next,
+    fn run(&self, at: &mut At<'_>) -> Ran {
+        let parameter = at.text(&self.0)?;
+        match callback(at.context, &parameter) {
+            None => return Ok(Flow::Next),
             Some(callback) if !is_identifier_path(callback) => {
-                let name = &self.0;
                 let message =
-                    format!("Value of callback parameter {name} is not a valid JavaScript identifier.");
-                return Flow::fail(Failure::denied(
-                    400,
-                    "CallbackParameterInvalid",
-                    message.clone(),
-                    message,
-                ));
+                    format!("Value of callback parameter {parameter} is not a valid JavaScript identifier.");
+                let failure = Failure::denied(400, "CallbackParameterInvalid", message.clone(), message);
+                return Err(failure.into());
             }
             Some(_) => {}
         }
@@ -73,15 +72,19 @@ impl Step for Jsonp {
                 let bytes = bytes.clone();
                 self.wrap(at, &bytes)
             }
-            _ => Flow::Await(Output::ReadBody { side: Side::Response, bytes_max: BODY_BYTES_MAX }),
+            _ => Ok(Flow::Await(Output::ReadBody {
+                side: Side::Response,
+                bytes_max: BODY_BYTES_MAX,
+                form: BodyForm::Decoded,
+            })),
         }
     }
 
-    fn resume(&self, at: &mut At<'_>, answer: Input) -> Flow {
+    fn resume(&self, at: &mut At<'_>, answer: Input) -> Ran {
         match answer {
             Input::Body(bytes) => self.wrap(at, &bytes),
-            Input::BodyFailed(failure) => Flow::fail(failure.failure(Side::Response)),
-            other => Flow::unexpected(&other),
+            Input::BodyFailed(failure) => Err(failure.failure(Side::Response).into()),
+            other => Ok(Flow::unexpected(&other)),
         }
     }
 }

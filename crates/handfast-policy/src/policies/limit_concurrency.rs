@@ -5,8 +5,9 @@ use super::{Policy, read};
 use crate::compile::{Compiler, Parts};
 use crate::failure::Failure;
 use crate::machine::io::{Input, Output};
-use crate::machine::step::{At, BlockState, Flow, Step};
+use crate::machine::step::{At, BlockState, Flow, Ran, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind};
+use crate::setting::Setting;
 use crate::tree::Element;
 use std::sync::Arc;
 
@@ -22,37 +23,40 @@ pub(crate) static POLICY: Policy = Policy { name: "limit-concurrency", schema: &
 
 #[derive(Debug)]
 struct LimitConcurrency {
-    key: Arc<str>,
+    key: Setting<Arc<str>>,
     max: u32,
 }
 
 fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
-    let children = compiler.block(element, None);
     let step = LimitConcurrency {
-        key: read::text(element, "key").into(),
+        key: compiler.text(element, "key").map(Into::into),
         max: read::number(element, "max-count").unwrap_or(1),
     };
+    let children = compiler.block(element, None);
     Parts::wrapper(step, vec![children])
 }
 
 impl Step for LimitConcurrency {
-    fn run(&self, _at: &mut At<'_>) -> Flow {
-        Flow::Await(Output::Acquire { key: Arc::clone(&self.key), max: self.max })
+    fn run(&self, at: &mut At<'_>) -> Ran {
+        let key = at.shared_text(&self.key)?;
+        Ok(Flow::Await(Output::Acquire { key, max: self.max }))
     }
 
-    fn resume(&self, at: &mut At<'_>, answer: Input) -> Flow {
+    fn resume(&self, at: &mut At<'_>, answer: Input) -> Ran {
+        let key = at.shared_text(&self.key)?;
         match answer {
             Input::Permit(Some(permit)) => {
-                at.note(|| format!("permit of '{}' taken", self.key));
-                Flow::Enter(0, BlockState::Permit { _held: permit })
+                at.note(|| format!("permit of '{key}' taken"));
+                Ok(Flow::Enter(0, BlockState::Permit { _held: permit }))
             }
-            Input::Permit(None) => Flow::fail(Failure::denied(
+            Input::Permit(None) => Err(Failure::denied(
                 429,
                 "ConcurrencyLimitExceeded",
-                format!("At most {} concurrent calls of '{}' are allowed.", self.max, self.key),
+                format!("At most {} concurrent calls of '{key}' are allowed.", self.max),
                 "Too many requests",
-            )),
-            other => Flow::unexpected(&other),
+            )
+            .into()),
+            other => Ok(Flow::unexpected(&other)),
         }
     }
 }

@@ -4,7 +4,7 @@
 use super::{Policy, read};
 use crate::compile::{Compiler, Parts};
 use crate::context::{Body, Context, Example, Response};
-use crate::machine::step::{At, Flow, Step};
+use crate::machine::step::{At, Flow, Ran, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind};
 use crate::tree::Element;
 use bytes::Bytes;
@@ -54,7 +54,7 @@ impl MockResponse {
 }
 
 impl Step for MockResponse {
-    fn run(&self, at: &mut At<'_>) -> Flow {
+    fn run(&self, at: &mut At<'_>) -> Ran {
         let mut response =
             Response { head: ResponseHead::new(self.status), body: Body::Replace(Bytes::new()) };
         if let Some(example) = self.example(at.context) {
@@ -63,8 +63,8 @@ impl Step for MockResponse {
         } else if let Some(content_type) = &self.content_type {
             let _ = response.head.fields.set(b"Content-Type", content_type.as_bytes());
         }
-        at.context.response = Some(response);
+        at.context.set_response(response);
         at.note(|| format!("mocked response {}", self.status));
-        Flow::Finish
+        Ok(Flow::Finish)
     }
 }

@@ -3,16 +3,20 @@
 
 use super::{Policy, read};
 use crate::compile::{Compiler, Parts};
-use crate::context::Variable;
 use crate::failure::Failure;
-use crate::machine::io::{CountRequest, Counted, Input, Output};
-use crate::machine::step::{At, Flow, Step};
+use crate::machine::io::{CountRequest, CountWhen, Counted, Input, Output};
+use crate::machine::step::{At, Flow, Halt, Ran, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind};
+use crate::setting::{Setting, Text};
 use crate::tree::Element;
+use handfast_expression::Value;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 const PERIOD: Kind = Kind::Unsigned { min: 1, max: 300 };
+/// The same for expressions, in seconds.
+const PERIODS: RangeInclusive<u32> = 1..=300;
 
 macro_rules! with_outputs {
     ($($own:expr),* $(,)?) => {
@@ -51,13 +55,22 @@ pub(crate) static POLICY: Policy = Policy { name: "rate-limit", schema: &SCHEMA,
 pub(crate) static BY_KEY: Policy =
     Policy { name: "rate-limit-by-key", schema: &BY_KEY_SCHEMA, compile: compile_by_key };
 
+/// What the counter is of.
+#[derive(Debug)]
+enum Counter {
+    /// The subscription, at this place.
+    Subscription,
+    /// A key of the document's own.
+    Key(Text),
+}
+
 #[derive(Debug)]
 struct RateLimit {
-    /// The literal key; without one the counter is the subscription's at this place.
-    key: Option<Arc<str>>,
-    calls: u32,
-    period: Duration,
-    amount: u32,
+    counter: Counter,
+    calls: Setting<u32>,
+    period: Setting<u32>,
+    condition: Setting<bool>,
+    amount: Setting<u32>,
     retry_after_header: Box<str>,
     retry_after_variable: Option<Arc<str>>,
     remaining_header: Option<Box<str>>,
@@ -65,22 +78,23 @@ struct RateLimit {
     total_header: Option<Box<str>>,
 }
 
-fn compile(element: &Element, _compiler: &mut Compiler<'_>) -> Option<Parts> {
-    Parts::leaf(RateLimit::read(element, None))
+fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
+    Parts::leaf(RateLimit::read(element, Counter::Subscription, compiler))
 }
 
-fn compile_by_key(element: &Element, _compiler: &mut Compiler<'_>) -> Option<Parts> {
-    Parts::leaf(RateLimit::read(element, element.get("counter-key").map(Into::into)))
+fn compile_by_key(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
+    let key = compiler.text(element, "counter-key");
+    Parts::leaf(RateLimit::read(element, Counter::Key(key), compiler))
 }
 
 impl RateLimit {
-    fn read(element: &Element, key: Option<Arc<str>>) -> Self {
-        let counts = read::boolean(element, "increment-condition", true);
+    fn read(element: &Element, counter: Counter, compiler: &mut Compiler<'_>) -> Self {
         Self {
-            key,
-            calls: read::number(element, "calls").unwrap_or(0),
-            period: Duration::from_secs(read::number(element, "renewal-period").unwrap_or(1).into()),
-            amount: if counts { read::number(element, "increment-count").unwrap_or(1) } else { 0 },
+            counter,
+            calls: compiler.number(element, "calls", 0),
+            period: compiler.number(element, "renewal-period", 1),
+            condition: compiler.boolean(element, "increment-condition", true),
+            amount: compiler.number(element, "increment-count", 1),
             retry_after_header: element.get("retry-after-header-name").unwrap_or("Retry-After").into(),
             retry_after_variable: element.get("retry-after-variable-name").map(Into::into),
             remaining_header: element.get("remaining-calls-header-name").map(Into::into),
@@ -89,13 +103,19 @@ impl RateLimit {
         }
     }
 
+    /// Whether the call is counted after the response, which condition and amount may then read.
+    fn is_deferred(&self) -> bool {
+        self.condition.literal().is_none() || self.amount.literal().is_none()
+    }
+
     /// The counter's name. `rate-limit` counts per subscription; a call without one is not limited.
-    fn counter(&self, at: &At<'_>) -> Option<String> {
-        if let Some(key) = &self.key {
-            return Some(format!("rate-limit-by-key:{key}"));
+    fn counter(&self, at: &mut At<'_>) -> Result<Option<String>, Halt> {
+        if let Counter::Key(key) = &self.counter {
+            let key = at.text(key)?;
+            return Ok(Some(format!("rate-limit-by-key:{key}")));
         }
         let context = &at.context;
-        let subscription = context.subscription.as_ref()?;
+        let Some(subscription) = &context.subscription else { return Ok(None) };
         let owner = match at.node.scope() {
             crate::Scope::Product => context.product.as_ref().map_or("", |product| &product.id),
             _ => context.api.as_ref().map_or("", |api| &api.id),
@@ -105,44 +125,74 @@ impl RateLimit {
             _ => "",
         };
         let scope = at.node.scope().as_str();
-        Some(format!("rate-limit:{}:{scope}:{owner}:{operation}", subscription.id))
+        Ok(Some(format!("rate-limit:{}:{scope}:{owner}:{operation}", subscription.id)))
     }
 
-    fn refuse(&self, at: &mut At<'_>, counted: Counted) -> Flow {
+    /// By how much a call counts.
+    fn amount(&self, at: &mut At<'_>) -> Result<u32, Halt> {
+        Ok(if at.boolean(&self.condition)? { at.number(&self.amount)? } else { 0 })
+    }
+
+    fn request(
+        &self,
+        key: String,
+        (amount, when): (u32, CountWhen),
+        at: &mut At<'_>,
+    ) -> Result<Output, Halt> {
+        let limit = at.number(&self.calls)?;
+        let period = Duration::from_secs(at.number_within(&self.period, PERIODS)?.into());
+        Ok(Output::Count(CountRequest { key, limit, period, amount, when }))
+    }
+
+    fn refuse(&self, at: &mut At<'_>, counted: Counted) -> Failure {
         let whole = counted.retry_after.as_secs() + u64::from(counted.retry_after.subsec_nanos() > 0);
         let seconds = whole.max(1);
         if let Some(name) = &self.retry_after_variable {
-            let value = Variable::Integer(i64::try_from(seconds).unwrap_or(i64::MAX));
-            at.context.variables.set(name, value);
+            at.context.variables.set(name, Value::int(i32::try_from(seconds).unwrap_or(i32::MAX)));
         }
         let body = format!("Rate limit is exceeded. Try again in {seconds} seconds.");
         let failure = Failure::denied(429, "RateLimitExceeded", "Rate limit is exceeded", body);
-        Flow::fail(failure.with_field(&self.retry_after_header, &seconds.to_string()))
+        failure.with_field(&self.retry_after_header, &seconds.to_string())
     }
 }
 
 impl Step for RateLimit {
-    fn run(&self, at: &mut At<'_>) -> Flow {
-        let Some(key) = self.counter(at) else {
+    fn run(&self, at: &mut At<'_>) -> Ran {
+        let Some(key) = self.counter(at)? else {
             at.note(|| "no subscription, not limited");
-            return Flow::Next;
+            return Ok(Flow::Next);
         };
-        let request = CountRequest { key, limit: self.calls, period: self.period, amount: self.amount };
-        Flow::Await(Output::Count(request))
+        let deferred = self.is_deferred();
+        let amount = if deferred { 0 } else { self.amount(at)? };
+        let request = self.request(key, (amount, CountWhen::Now), at)?;
+        if deferred {
+            at.defer();
+        }
+        Ok(Flow::Await(request))
     }
 
-    fn resume(&self, at: &mut At<'_>, answer: Input) -> Flow {
-        let Input::Counted(counted) = answer else { return Flow::unexpected(&answer) };
+    fn resume(&self, at: &mut At<'_>, answer: Input) -> Ran {
+        let Input::Counted(counted) = answer else { return Ok(Flow::unexpected(&answer)) };
         if let Some(name) = &self.total_header {
-            at.context.record_field(name, &self.calls.to_string());
+            let calls = at.number(&self.calls)?;
+            at.context.record_field(name, &calls.to_string());
         }
         if let Some(name) = &self.remaining_header {
             at.context.record_field(name, &counted.remaining.to_string());
         }
         if let Some(name) = &self.remaining_variable {
-            at.context.variables.set(name, Variable::Integer(counted.remaining.into()));
+            at.context.variables.set(name, Value::int(i32::try_from(counted.remaining).unwrap_or(i32::MAX)));
         }
         at.note(|| format!("{} calls left", counted.remaining));
-        if counted.allowed { Flow::Next } else { self.refuse(at, counted) }
+        if counted.allowed { Ok(Flow::Next) } else { Err(self.refuse(at, counted).into()) }
+    }
+
+    fn after_response(&self, at: &mut At<'_>) -> Result<Option<Output>, Halt> {
+        let amount = self.amount(at)?;
+        if amount == 0 {
+            return Ok(None);
+        }
+        let Some(key) = self.counter(at)? else { return Ok(None) };
+        self.request(key, (amount, CountWhen::AfterResponse), at).map(Some)
     }
 }

@@ -3,10 +3,12 @@
 
 use super::{Policy, read};
 use crate::compile::{Compiler, Parts};
-use crate::machine::step::{After, At, BlockState, Flow, Step};
+use crate::machine::step::{After, At, BlockState, Flow, Halt, Ran, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind};
 use crate::section::Section;
+use crate::setting::Setting;
 use crate::tree::Element;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 static SCHEMA: ElementSchema = ElementSchema {
@@ -23,11 +25,17 @@ static SCHEMA: ElementSchema = ElementSchema {
 
 pub(crate) static POLICY: Policy = Policy { name: "retry", schema: &SCHEMA, compile };
 
+/// Retries that `count` may ask for.
+const COUNTS: RangeInclusive<u32> = 1..=50;
+
 #[derive(Debug)]
 struct Retry {
-    condition: bool,
-    count: u32,
-    waits: Waits,
+    condition: Setting<bool>,
+    count: Setting<u32>,
+    interval: Setting<u32>,
+    delta: Option<Setting<u32>>,
+    max_interval: Option<Setting<u32>>,
+    first_fast: Setting<bool>,
 }
 
 /// How long to wait before a retry; seconds.
@@ -40,18 +48,27 @@ struct Waits {
 }
 
 fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
-    let children = compiler.block(element, None);
     let step = Retry {
-        condition: read::boolean(element, "condition", false),
-        count: read::number(element, "count").unwrap_or(1),
-        waits: Waits {
-            interval: read::number(element, "interval").unwrap_or(0),
-            delta: read::number(element, "delta"),
-            max_interval: read::number(element, "max-interval"),
-            first_fast: read::boolean(element, "first-fast-retry", false),
-        },
+        condition: compiler.boolean(element, "condition", false),
+        count: compiler.number(element, "count", 1),
+        interval: compiler.number(element, "interval", 0),
+        delta: compiler.optional_number(element, "delta"),
+        max_interval: compiler.optional_number(element, "max-interval"),
+        first_fast: compiler.boolean(element, "first-fast-retry", false),
     };
+    let children = compiler.block(element, None);
     Parts::wrapper(step, vec![children])
+}
+
+impl Retry {
+    fn waits(&self, at: &mut At<'_>) -> Result<Waits, Halt> {
+        Ok(Waits {
+            interval: at.number(&self.interval)?,
+            delta: self.delta.as_ref().map(|delta| at.number(delta)).transpose()?,
+            max_interval: self.max_interval.as_ref().map(|max| at.number(max)).transpose()?,
+            first_fast: at.boolean(&self.first_fast)?,
+        })
+    }
 }
 
 impl Waits {
@@ -75,24 +92,26 @@ impl Waits {
 }
 
 impl Step for Retry {
-    fn run(&self, _at: &mut At<'_>) -> Flow {
-        Flow::Enter(0, BlockState::Attempts(1))
+    fn run(&self, _at: &mut At<'_>) -> Ran {
+        Ok(Flow::Enter(0, BlockState::Attempts(1)))
     }
 
-    fn after(&self, at: &mut At<'_>, state: &mut BlockState, failed: bool) -> After {
-        let BlockState::Attempts(runs) = state else { return After::Leave };
-        if !self.condition || *runs > self.count {
+    fn after(&self, at: &mut At<'_>, state: &mut BlockState, failed: bool) -> Result<After, Halt> {
+        let BlockState::Attempts(runs) = state else { return Ok(After::Leave) };
+        if !at.boolean(&self.condition)? || *runs > at.number_within(&self.count, COUNTS)? {
             // Inside on-error the error being handled stays.
             if !failed && at.section != Section::OnError {
                 at.context.last_error = None;
             }
-            return After::Leave;
+            return Ok(After::Leave);
         }
+        let count = at.number_within(&self.count, COUNTS)?;
+        let waits = self.waits(at)?;
         let retry = *runs;
         *runs += 1;
-        let wait = self.waits.before(retry);
-        at.note(|| format!("retry {retry} of {} after {} seconds", self.count, wait.as_secs()));
-        After::Again(wait)
+        let wait = waits.before(retry);
+        at.note(|| format!("retry {retry} of {count} after {} seconds", wait.as_secs()));
+        Ok(After::Again(wait))
     }
 }
 

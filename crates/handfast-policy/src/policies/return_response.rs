@@ -5,8 +5,9 @@ use super::set_status::{self, SetStatus};
 use super::{Policy, send_request, set_body};
 use crate::compile::{Compiler, Parts};
 use crate::context::{Body, Response};
-use crate::machine::step::{At, Flow, Step};
+use crate::machine::step::{At, Flow, Ran, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind, Particle};
+use crate::setting::Setting;
 use crate::tree::Element;
 use bytes::Bytes;
 
@@ -27,7 +28,7 @@ struct ReturnResponse {
     variable: Option<Box<str>>,
     status: Option<SetStatus>,
     headers: Vec<SetHeader>,
-    body: Option<Bytes>,
+    body: Option<Setting<Bytes>>,
 }
 
 fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
@@ -53,22 +54,25 @@ fn transpose<T>(child: Option<Option<T>>) -> Option<Option<T>> {
 }
 
 impl Step for ReturnResponse {
-    fn run(&self, at: &mut At<'_>) -> Flow {
+    fn run(&self, at: &mut At<'_>) -> Ran {
+        let status = self.status.as_ref().map(|status| status.status(at)).transpose()?;
+        let headers = set_header::edits(&self.headers, at)?;
+        let body = self.body.as_ref().map(|body| at.bytes(body)).transpose()?;
         let stored = self.variable.as_deref().and_then(|name| send_request::stored(at.context, name));
         let mut response =
             stored.unwrap_or_else(|| Response { body: Body::Replace(Bytes::new()), ..Response::default() });
-        if let Some(status) = &self.status {
+        if let Some(status) = status {
             status.apply(&mut response.head);
         }
-        for header in &self.headers {
+        for header in &headers {
             header.apply(&mut response.head.fields);
         }
-        if let Some(body) = &self.body {
-            response.body = Body::Replace(body.clone());
+        if let Some(body) = body {
+            response.body = Body::Replace(body);
         }
         let status = response.head.status;
-        at.context.response = Some(response);
+        at.context.set_response(response);
         at.note(|| format!("response {status} returned"));
-        Flow::Finish
+        Ok(Flow::Finish)
     }
 }

@@ -1,13 +1,16 @@
 //! `rewrite-uri`: another path and query towards the backend (specification 5.8). The original URL stays.
 
+use super::Policy;
 use super::set_query_parameter::{name_is, pairs, percent_encode, push_pair};
-use super::{Policy, read};
 use crate::compile::{Compiler, Parts};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::machine::step::{At, Flow, Step};
+use crate::machine::evaluate::unfit;
+use crate::machine::step::{At, Flow, Halt, Ran, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind};
+use crate::setting::{Setting, Text};
 use crate::tree::Element;
+use handfast_expression::Value;
 
 static SCHEMA: ElementSchema = ElementSchema {
     attributes: &[
@@ -21,8 +24,14 @@ pub(crate) static POLICY: Policy = Policy { name: "rewrite-uri", schema: &SCHEMA
 
 #[derive(Debug)]
 struct RewriteUri {
-    pieces: Vec<Piece>,
-    copy_unmatched: bool,
+    template: Template,
+    copy_unmatched: Setting<bool>,
+}
+
+#[derive(Debug)]
+enum Template {
+    Known(Vec<Piece>),
+    Given(Text),
 }
 
 #[derive(Debug)]
@@ -32,18 +41,27 @@ enum Piece {
 }
 
 fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
-    let template = read::text(element, "template").trim();
-    if template.bytes().any(|byte| byte <= b' ' || byte == 0x7f || byte == b'#') {
-        compiler.refuse(
-            element,
-            format!(
-                "The value '{template}' of the attribute 'template' is not a path with an optional query"
-            ),
-        );
-        return None;
-    }
-    let copy_unmatched = read::boolean(element, "copy-unmatched-params", true);
-    Parts::leaf(RewriteUri { pieces: pieces(template), copy_unmatched })
+    let template = match compiler.text(element, "template") {
+        Setting::Literal(text) if !is_template(text.trim()) => {
+            let text = text.trim();
+            compiler.refuse(
+                element,
+                format!(
+                    "The value '{text}' of the attribute 'template' is not a path with an optional query"
+                ),
+            );
+            return None;
+        }
+        Setting::Literal(text) => Template::Known(pieces(text.trim())),
+        expression => Template::Given(expression),
+    };
+    let copy_unmatched = compiler.boolean(element, "copy-unmatched-params", true);
+    Parts::leaf(RewriteUri { template, copy_unmatched })
+}
+
+/// Whether a text can stand in a request line.
+fn is_template(text: &str) -> bool {
+    !text.bytes().any(|byte| byte <= b' ' || byte == 0x7f || byte == b'#')
 }
 
 /// Splits a template at its `{name}` parameters; a brace without its partner is literal.
@@ -67,36 +85,48 @@ fn pieces(template: &str) -> Vec<Piece> {
     pieces
 }
 
-impl RewriteUri {
-    /// The template with its parameters filled in; `Err` is an unknown name.
-    fn filled(&self, context: &Context) -> Result<String, &str> {
-        let mut out = String::new();
-        for piece in &self.pieces {
-            match piece {
-                Piece::Literal(text) => out.push_str(text),
-                Piece::Parameter(name) => {
-                    let value = context.matched_parameters.iter().find(|(known, _)| known == name);
-                    let (_, value) = value.ok_or(name.as_str())?;
-                    percent_encode(value, &mut out);
-                }
+/// The template with its parameters filled in; `Err` is an unknown name.
+fn fill(pieces: &[Piece], context: &Context) -> Result<String, String> {
+    let mut out = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Literal(text) => out.push_str(text),
+            Piece::Parameter(name) => {
+                let value = context.matched_parameters.iter().find(|(known, _)| known == name);
+                let (_, value) = value.ok_or_else(|| name.clone())?;
+                percent_encode(value, &mut out);
             }
         }
-        Ok(out)
+    }
+    Ok(out)
+}
+
+impl RewriteUri {
+    fn filled(&self, at: &mut At<'_>) -> Result<String, Halt> {
+        let filled = match &self.template {
+            Template::Known(pieces) => fill(pieces, at.context),
+            Template::Given(template) => {
+                let template = at.text(template)?;
+                if !is_template(template.trim()) {
+                    return Err(unfit(&Value::str(&*template), "a path with an optional query"));
+                }
+                fill(&pieces(template.trim()), at.context)
+            }
+        };
+        filled.map_err(|name| {
+            let message = format!("The template parameter '{name}' is not a parameter of the operation.");
+            Failure::internal("TemplateParameterNotFound", message).into()
+        })
     }
 }
 
 impl Step for RewriteUri {
-    fn run(&self, at: &mut At<'_>) -> Flow {
-        let filled = match self.filled(at.context) {
-            Ok(filled) => filled,
-            Err(name) => {
-                let message = format!("The template parameter '{name}' is not a parameter of the operation.");
-                return Flow::fail(Failure::internal("TemplateParameterNotFound", message));
-            }
-        };
+    fn run(&self, at: &mut At<'_>) -> Ran {
+        let copy_unmatched = at.boolean(&self.copy_unmatched)?;
+        let filled = self.filled(at)?;
         let (path, own) = filled.split_once('?').unwrap_or((&filled, ""));
         let mut query = own.to_owned();
-        if self.copy_unmatched {
+        if copy_unmatched {
             let known = |name: &str| {
                 at.context.template_query_names.iter().any(|known| name_is(name, known))
                     || pairs(own).any(|(own, _)| own.eq_ignore_ascii_case(name))
@@ -110,6 +140,6 @@ impl Step for RewriteUri {
         target.assign(path);
         target.set_query((!query.is_empty()).then_some(&query));
         at.note(|| format!("URL rewritten to '{filled}'"));
-        Flow::Next
+        Ok(Flow::Next)
     }
 }

@@ -2,16 +2,21 @@
 //! waits and stores the response in a variable; the second goes on at once.
 
 use super::set_header::{self, SetHeader};
+use super::set_method::MethodSetting;
 use super::{Policy, authentication_basic, authentication_certificate, read, set_body, set_method};
 use crate::compile::{Compiler, Parts};
-use crate::context::{Body, CertificateSelection, Context, Response, Variable};
+use crate::context::{Body, Context, Response};
 use crate::failure::Failure;
+use crate::machine::evaluate::unfit;
 use crate::machine::io::{ForwardFailure, Input, Output, ReadFailure, SendRequest, Side};
-use crate::machine::step::{At, Flow, Step};
+use crate::machine::step::{At, Flow, Halt, Ran, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind, Particle, TEXT};
+use crate::setting::{Setting, Text};
 use crate::tree::Element;
+use crate::view::message::{response_of, response_value};
 use bytes::Bytes;
 use handfast_core::message::{Fields, Method};
+use handfast_expression::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,31 +52,60 @@ pub(crate) static ONE_WAY: Policy = Policy { name: "send-one-way-request", schem
 
 #[derive(Debug)]
 struct Send {
-    /// Begin with the current request rather than with nothing.
-    copy: bool,
-    url: Option<Arc<str>>,
-    method: Option<Method>,
+    mode: Mode,
+    url: Option<Text>,
+    method: Option<MethodSetting>,
     headers: Vec<SetHeader>,
-    body: Option<Bytes>,
-    certificate: Option<CertificateSelection>,
+    body: Option<Setting<Bytes>>,
+    certificate: Option<authentication_certificate::Selected>,
     authorization: Option<authentication_basic::AuthenticationBasic>,
-    timeout: Duration,
+    timeout: Setting<u32>,
     ignore_error: bool,
     /// Where the response goes; without it nobody waits.
     variable: Option<Arc<str>>,
 }
 
+/// Whether to begin with the current request (`copy`) rather than with nothing (`new`).
+#[derive(Debug)]
+enum Mode {
+    Known(bool),
+    Named(Text),
+}
+
+impl Mode {
+    fn copies(&self, at: &mut At<'_>) -> Result<bool, Halt> {
+        match self {
+            Self::Known(copies) => Ok(*copies),
+            Self::Named(name) => {
+                let name = at.text(name)?;
+                match &*name {
+                    "copy" => Ok(true),
+                    "new" => Ok(false),
+                    _ => Err(unfit(&Value::str(&*name), "'new' or 'copy'")),
+                }
+            }
+        }
+    }
+}
+
+/// Whether a text is an absolute URL, with or without a query.
+fn is_url(text: &str) -> bool {
+    super::set_backend_service::is_http_url(text.split(['?', '#']).next().unwrap_or(text))
+}
+
 fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
-    let copy = element.get("mode") == Some("copy");
-    let url = element.child("set-url").map(Element::trimmed_text);
+    let mode = match compiler.optional_text(element, "mode") {
+        None => Mode::Known(false),
+        Some(Setting::Literal(mode)) => Mode::Known(&*mode == "copy"),
+        Some(expression) => Mode::Named(expression),
+    };
+    let url = element.child("set-url").map(|child| compiler.content(child));
     match &url {
-        None if !copy => {
+        None if matches!(mode, Mode::Known(false)) => {
             compiler.refuse(element, "The element 'set-url' is required unless the mode is 'copy'");
             return None;
         }
-        Some(url)
-            if !super::set_backend_service::is_http_url(url.split(['?', '#']).next().unwrap_or(url)) =>
-        {
+        Some(Setting::Literal(url)) if !is_url(url) => {
             compiler.refuse(
                 element,
                 format!("The text '{url}' of 'set-url' is not an absolute http or https URL"),
@@ -97,73 +131,87 @@ fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
         None => None,
     };
     Parts::leaf(Send {
-        copy,
-        url: url.map(Into::into),
+        mode,
+        url,
         method,
         headers,
         body,
         certificate,
-        authorization: element.child("authentication-basic").map(authentication_basic::read),
-        timeout: Duration::from_secs(read::number(element, "timeout").unwrap_or(TIMEOUT_DEFAULT).into()),
+        authorization: element
+            .child("authentication-basic")
+            .map(|child| authentication_basic::read(child, compiler)),
+        timeout: compiler.number(element, "timeout", TIMEOUT_DEFAULT),
         ignore_error: read::boolean(element, "ignore-error", false),
         variable: element.get("response-variable-name").map(Into::into),
     })
 }
 
 impl Send {
-    fn request(&self, context: &Context, response_side: bool) -> SendRequest {
-        let mut fields = if self.copy { context.request.fields.clone() } else { Fields::new() };
-        if self.copy && self.url.is_some() {
+    /// The request, all values worked out.
+    fn request(&self, at: &mut At<'_>) -> Result<SendRequest, Halt> {
+        let copy = self.mode.copies(at)?;
+        let url = at.optional_text(self.url.as_ref())?;
+        if let Some(url) = url.as_deref().filter(|url| !is_url(url.trim())) {
+            return Err(unfit(&Value::str(url), "an absolute http or https URL"));
+        }
+        let method = self.method.as_ref().map(|method| method.get(at)).transpose()?;
+        let edits = set_header::edits(&self.headers, at)?;
+        let body = self.body.as_ref().map(|body| at.bytes(body)).transpose()?;
+        let authorization = self.authorization.as_ref().map(|basic| basic.value(at)).transpose()?;
+        let certificate = self.certificate.as_ref().map(|one| one.get(at)).transpose()?;
+        let timeout = Duration::from_secs(at.number(&self.timeout)?.into());
+        let mut fields = if copy { at.context.request.fields.clone() } else { Fields::new() };
+        if copy && url.is_some() {
             // The host of another URL is that URL's.
             fields.remove(b"Host");
         }
-        for header in &self.headers {
-            header.apply(&mut fields);
+        for edit in &edits {
+            edit.apply(&mut fields);
         }
-        if let Some(authorization) = &self.authorization {
-            authorization.apply(&mut fields);
+        if let Some(authorization) = authorization {
+            let _ = fields.set(b"Authorization", authorization.expose().as_bytes());
         }
-        let inherited = if self.copy { context.request.method.clone() } else { Method::Get };
-        let body = match &self.body {
-            Some(bytes) => Body::Replace(bytes.clone()),
-            None if self.copy && !response_side => context.request_body.clone(),
+        let inherited = if copy { at.context.request.method.clone() } else { Method::Get };
+        let body = match body {
+            Some(bytes) => Body::Replace(bytes),
+            None if copy && !at.section.is_response_side() => at.context.request_body.clone(),
             None => Body::Replace(Bytes::new()),
         };
-        SendRequest {
-            url: self.url.as_deref().unwrap_or(&context.original_url).to_owned(),
-            method: self.method.clone().unwrap_or(inherited),
+        Ok(SendRequest {
+            url: url.as_deref().map_or(&*at.context.original_url, str::trim).to_owned(),
+            method: method.unwrap_or(inherited),
             fields,
             body,
-            certificate: self.certificate.clone(),
-            timeout: self.timeout,
+            certificate,
+            timeout,
             detached: self.variable.is_none(),
-        }
+        })
     }
 }
 
 impl Step for Send {
-    fn run(&self, at: &mut At<'_>) -> Flow {
-        let request = self.request(at.context, at.section.is_response_side());
+    fn run(&self, at: &mut At<'_>) -> Ran {
+        let request = self.request(at)?;
         at.note(|| format!("{} {} is being sent", request.method, request.url));
-        Flow::Await(Output::Send(Box::new(request)))
+        Ok(Flow::Await(Output::Send(Box::new(request))))
     }
 
-    fn resume(&self, at: &mut At<'_>, answer: Input) -> Flow {
-        let Input::Sent(outcome) = answer else { return Flow::unexpected(&answer) };
-        let Some(variable) = &self.variable else { return Flow::Next };
-        match outcome {
+    fn resume(&self, at: &mut At<'_>, answer: Input) -> Ran {
+        let Input::Sent(outcome) = answer else { return Ok(Flow::unexpected(&answer)) };
+        let Some(variable) = &self.variable else { return Ok(Flow::Next) };
+        let value = match outcome {
             Ok(response) => {
                 at.note(|| format!("response status {}", response.head.status));
-                at.context.variables.set(variable, Variable::Response(Arc::new(response)));
-                Flow::Next
+                response_value(&response)
             }
             Err(failure) if self.ignore_error => {
                 at.note(|| format!("{} ignored", failed(failure).reason));
-                at.context.variables.set(variable, Variable::Null);
-                Flow::Next
+                Value::Null
             }
-            Err(failure) => Flow::fail(failed(failure)),
-        }
+            Err(failure) => return Err(failed(failure).into()),
+        };
+        at.context.variables.set(variable, value);
+        Ok(Flow::Next)
     }
 }
 
@@ -180,8 +228,5 @@ fn failed(failure: ForwardFailure) -> Failure {
 
 /// The response that a variable holds, for `return-response`.
 pub(crate) fn stored(context: &Context, name: &str) -> Option<Response> {
-    match context.variables.get(name) {
-        Some(Variable::Response(response)) => Some(Response::clone(response)),
-        _ => None,
-    }
+    context.variables.get(name).and_then(response_of)
 }

@@ -3,9 +3,12 @@
 
 use super::Policy;
 use crate::compile::{Compiler, Parts};
-use crate::machine::step::{At, Flow, Step};
+use crate::machine::evaluate::unfit;
+use crate::machine::step::{At, Flow, Ran, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind};
+use crate::setting::Setting;
 use crate::tree::Element;
+use handfast_expression::Value;
 use std::sync::Arc;
 
 static SCHEMA: ElementSchema = ElementSchema {
@@ -20,27 +23,27 @@ pub(crate) static POLICY: Policy = Policy { name: "set-backend-service", schema:
 
 #[derive(Debug)]
 enum SetBackendService {
-    BaseUrl(Arc<str>),
-    BackendId(Arc<str>),
+    BaseUrl(Setting<Arc<str>>),
+    BackendId(Setting<Arc<str>>),
 }
 
 fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
-    match (element.get("base-url"), element.get("backend-id")) {
-        (Some(url), None) if is_http_url(url) => Parts::leaf(SetBackendService::BaseUrl(url.trim().into())),
-        (Some(url), None) => {
+    let url = compiler.optional_text(element, "base-url");
+    let id = compiler.optional_text(element, "backend-id");
+    match (url, id) {
+        (Some(Setting::Literal(url)), None) if !is_http_url(&url) => {
             compiler.refuse(
                 element,
                 format!("The value '{url}' of the attribute 'base-url' is not an absolute http or https URL"),
             );
             None
         }
-        (None, Some(id)) if (compiler.options.backend_exists)(id) => {
-            Parts::leaf(SetBackendService::BackendId(id.into()))
-        }
-        (None, Some(id)) => {
+        (Some(url), None) => Parts::leaf(SetBackendService::BaseUrl(url.map(|url| url.trim().into()))),
+        (None, Some(Setting::Literal(id))) if !(compiler.options.backend_exists)(&id) => {
             compiler.refuse(element, format!("Backend with id '{id}' could not be found."));
             None
         }
+        (None, Some(id)) => Parts::leaf(SetBackendService::BackendId(id.map(Into::into))),
         (Some(_), Some(_)) => {
             compiler.refuse(element, "The attributes 'base-url' and 'backend-id' exclude each other");
             None
@@ -69,17 +72,22 @@ pub(crate) fn is_http_url(text: &str) -> bool {
 }
 
 impl Step for SetBackendService {
-    fn run(&self, at: &mut At<'_>) -> Flow {
+    fn run(&self, at: &mut At<'_>) -> Ran {
         match self {
             Self::BaseUrl(url) => {
-                at.context.backend.base_url = Some(Arc::clone(url));
+                let url = at.shared_text(url)?;
+                if !is_http_url(&url) {
+                    return Err(unfit(&Value::Str(url), "an absolute http or https URL"));
+                }
                 at.note(|| format!("backend base URL set to '{url}'"));
+                at.context.backend.base_url = Some(url);
             }
             Self::BackendId(id) => {
-                at.context.backend.backend_id = Some(Arc::clone(id));
+                let id = at.shared_text(id)?;
                 at.note(|| format!("backend set to '{id}'"));
+                at.context.backend.backend_id = Some(id);
             }
         }
-        Flow::Next
+        Ok(Flow::Next)
     }
 }

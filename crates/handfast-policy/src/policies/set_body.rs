@@ -1,12 +1,13 @@
-//! `set-body`: replaces the body of the section's message by literal text or markup (specification 5.8).
+//! `set-body`: replaces the body of the section's message by text, markup or the value of an expression
+//! (specification 5.8).
 //! Liquid templates are refused. The content type stays what it is.
 
 use super::Policy;
 use crate::compile::{Compiler, Parts};
-use crate::context::{Body, Response};
-use crate::machine::step::{At, Flow, Step};
+use crate::machine::step::{At, Flow, Ran, Step};
 use crate::schema::messages::coded;
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind};
+use crate::setting::Setting;
 use crate::tree::Element;
 use bytes::Bytes;
 
@@ -22,37 +23,38 @@ pub(crate) static SCHEMA: ElementSchema = ElementSchema {
 pub(crate) static POLICY: Policy = Policy { name: "set-body", schema: &SCHEMA, compile };
 
 #[derive(Debug)]
-struct SetBody(Bytes);
+struct SetBody(Setting<Bytes>);
 
 fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
     Parts::leaf(SetBody(read(element, compiler)?))
 }
 
-/// Reads the bytes of one element; also for `return-response`.
-pub(crate) fn read(element: &Element, compiler: &mut Compiler<'_>) -> Option<Bytes> {
+/// Reads one element; also for `return-response`.
+pub(crate) fn read(element: &Element, compiler: &mut Compiler<'_>) -> Option<Setting<Bytes>> {
     if element.attribute("template").is_some() {
         let text = "The attribute 'template' asks for a liquid template, which is not supported";
         compiler.push(coded("LiquidNotSupported", element, text).help("write the body as literal text"));
         return None;
     }
     let mut children = element.elements();
-    let content = match (children.next(), children.next()) {
+    match (children.next(), children.next()) {
         // Generated documents wrap the whole content in one value element.
-        (Some(value), None) if value.name == "value" && element.text_position().is_none() => value.content(),
-        _ => element.content(),
-    };
-    Some(Bytes::from(content.text().to_owned()))
+        (Some(value), None) if value.name == "value" && element.text_position().is_none() => {
+            Some(compiler.body(value))
+        }
+        _ => Some(compiler.body(element)),
+    }
 }
 
 impl Step for SetBody {
-    fn run(&self, at: &mut At<'_>) -> Flow {
-        let body = Body::Replace(self.0.clone());
+    fn run(&self, at: &mut At<'_>) -> Ran {
+        let body = at.bytes(&self.0)?;
+        at.note(|| format!("body replaced by {} bytes", body.len()));
         if at.section.is_response_side() {
-            at.context.response.get_or_insert_with(Response::default).body = body;
+            at.context.set_response_body(body);
         } else {
-            at.context.request_body = body;
+            at.context.set_request_body(body);
         }
-        at.note(|| format!("body replaced by {} bytes", self.0.len()));
-        Flow::Next
+        Ok(Flow::Next)
     }
 }

@@ -1,12 +1,15 @@
 //! `set-header`: sets, adds to or removes a header of the section's message (specification 5.8).
 
 use super::Policy;
-use super::multimap::{Entry, ExistsAction, SCHEMA};
+use super::multimap::{ActionSetting, Entry, ExistsAction, SCHEMA};
 use crate::compile::{Compiler, Parts};
 use crate::context::Response;
-use crate::machine::step::{At, Flow, Step};
+use crate::machine::evaluate::{Words, unfit};
+use crate::machine::step::{At, Flow, Halt, Ran, Step};
+use crate::setting::{Setting, Text};
 use crate::tree::Element;
 use handfast_core::message::{Fields, is_field_value, is_token};
+use handfast_expression::Value;
 
 pub(crate) static POLICY: Policy = Policy { name: "set-header", schema: &SCHEMA, compile };
 
@@ -29,13 +32,31 @@ const SEPARATE: &[&str] = &[
 /// Headers that belong to the gateway; attempts are ignored.
 const FIXED: &[&str] = &["connection", "content-length", "keep-alive", "transfer-encoding"];
 
-/// A compiled header edit. Values are joined to lines once.
+/// A compiled header edit.
 #[derive(Debug)]
 pub(crate) struct SetHeader {
-    name: Box<str>,
+    name: Text,
+    action: ActionSetting,
+    values: Values,
+}
+
+#[derive(Debug)]
+enum Values {
+    /// All literal: joined to lines once.
+    Lines(Vec<Box<str>>),
+    Given(Vec<Text>),
+}
+
+/// A header edit of a request, all values worked out.
+pub(crate) struct Edit<'s> {
+    name: Words<'s>,
     action: ExistsAction,
-    lines: Vec<Box<str>>,
-    fixed: bool,
+    lines: Lines<'s>,
+}
+
+enum Lines<'s> {
+    Known(&'s [Box<str>]),
+    Made(Vec<Box<str>>),
 }
 
 fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
@@ -44,65 +65,115 @@ fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
 
 /// Reads one element; also for the children of `return-response`.
 pub(crate) fn read(element: &Element, compiler: &mut Compiler<'_>) -> Option<SetHeader> {
-    let Entry { name, action, values } = Entry::read(element);
-    if !is_token(name.as_bytes()) {
+    let Entry { name, action, values } = Entry::read(element, compiler);
+    if let Some(name) = name.literal().filter(|name| !is_token(name.as_bytes())) {
         compiler.refuse(element, format!("The value '{name}' of the attribute 'name' is not a header name"));
         return None;
     }
-    if let Some(value) = values.iter().find(|value| !is_field_value(value.as_bytes())) {
+    let mut literals = values.iter().filter_map(Setting::literal);
+    if let Some(value) = literals.find(|value| !is_field_value(value.as_bytes())) {
         compiler.refuse(element, format!("The value '{value}' cannot stand in a header"));
         return None;
     }
-    let is = |list: &[&str]| list.iter().any(|known| known.eq_ignore_ascii_case(&name));
-    let (separate, fixed) = (is(SEPARATE), is(FIXED));
-    let lines = if separate || values.len() < 2 { values } else { vec![values.join(",").into()] };
-    Some(SetHeader { name, action, lines, fixed })
+    let known: Option<Vec<&str>> = values.iter().map(|value| value.literal().map(|text| &**text)).collect();
+    let values = match (name.literal(), known) {
+        (Some(name), Some(known)) => Values::Lines(joined(name, &known)),
+        _ => Values::Given(values),
+    };
+    Some(SetHeader { name, action, values })
+}
+
+/// The header lines of several values.
+fn joined(name: &str, values: &[&str]) -> Vec<Box<str>> {
+    if values.len() < 2 || is_one_of(SEPARATE, name) {
+        return values.iter().map(|value| (*value).into()).collect();
+    }
+    vec![values.join(",").into()]
+}
+
+fn is_one_of(list: &[&str], name: &str) -> bool {
+    list.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 impl SetHeader {
+    /// Works out what is to be done.
+    pub(crate) fn edit<'s>(&'s self, at: &mut At<'_>) -> Result<Edit<'s>, Halt> {
+        let name = at.text(&self.name)?;
+        let action = self.action.get(at)?;
+        let lines = match &self.values {
+            Values::Lines(lines) => Lines::Known(lines),
+            Values::Given(values) => {
+                let values = at.texts(values)?;
+                if let Some(value) = values.iter().find(|value| !is_field_value(value.as_bytes())) {
+                    return Err(unfit(&Value::str(&**value), "a header value"));
+                }
+                let values: Vec<&str> = values.iter().map(|value| &**value).collect();
+                Lines::Made(joined(&name, &values))
+            }
+        };
+        if !is_token(name.as_bytes()) {
+            return Err(unfit(&Value::str(&*name), "a header name"));
+        }
+        Ok(Edit { name, action, lines })
+    }
+}
+
+/// What several elements have to do, worked out before any of it is done.
+pub(crate) fn edits<'s>(headers: &'s [SetHeader], at: &mut At<'_>) -> Result<Vec<Edit<'s>>, Halt> {
+    headers.iter().map(|header| header.edit(at)).collect()
+}
+
+impl Edit<'_> {
+    fn lines(&self) -> &[Box<str>] {
+        match &self.lines {
+            Lines::Known(lines) => lines,
+            Lines::Made(lines) => lines,
+        }
+    }
+
     /// Edits a header section.
     pub(crate) fn apply(&self, fields: &mut Fields) {
-        if self.fixed {
+        if is_one_of(FIXED, &self.name) {
             return;
         }
         let name = self.name.as_bytes();
-        match self.action {
-            ExistsAction::Skip if fields.contains(name) => return,
-            ExistsAction::Delete => {
+        match (self.action, self.lines()) {
+            (ExistsAction::Skip, _) if fields.contains(name) => return,
+            (ExistsAction::Delete, _) => {
                 fields.remove(name);
                 return;
             }
-            ExistsAction::Override if self.lines.len() == 1 => {
-                let value = self.lines.first().map(|line| line.as_bytes()).unwrap_or_default();
-                let _ = fields.set(name, value);
+            (ExistsAction::Override, [line]) => {
+                let _ = fields.set(name, line.as_bytes());
                 return;
             }
-            ExistsAction::Override => {
+            (ExistsAction::Override, _) => {
                 fields.remove(name);
             }
-            ExistsAction::Skip | ExistsAction::Append => {}
+            (ExistsAction::Skip | ExistsAction::Append, _) => {}
         }
-        for line in &self.lines {
+        for line in self.lines() {
             let _ = fields.append(name, line.as_bytes());
         }
     }
 
     fn removes(&self, name: &str) -> bool {
         let deletes = self.action == ExistsAction::Delete
-            || (self.action == ExistsAction::Override && self.lines.is_empty());
+            || (self.action == ExistsAction::Override && self.lines().is_empty());
         deletes && self.name.eq_ignore_ascii_case(name)
     }
 }
 
 impl Step for SetHeader {
-    fn run(&self, at: &mut At<'_>) -> Flow {
+    fn run(&self, at: &mut At<'_>) -> Ran {
+        let edit = self.edit(at)?;
         if at.section.is_response_side() {
-            if !self.removes("Server") {
-                self.apply(&mut at.context.response.get_or_insert_with(Response::default).head.fields);
+            if !edit.removes("Server") {
+                edit.apply(&mut at.context.response.get_or_insert_with(Response::default).head.fields);
             }
         } else {
-            self.apply(&mut at.context.request.fields);
-            if self.name.eq_ignore_ascii_case("Host")
+            edit.apply(&mut at.context.request.fields);
+            if edit.name.eq_ignore_ascii_case("Host")
                 && let Some(host) = at.context.request.fields.get_str("Host")
             {
                 let host = host.to_owned();
@@ -110,17 +181,18 @@ impl Step for SetHeader {
                 at.context.backend.keeps_host = true;
             }
         }
-        at.note(|| format!("header '{}' {}", self.name, describe(self.action, &self.lines)));
-        Flow::Next
+        at.note(|| format!("header '{}' {}", edit.name, describe(edit.action, edit.lines())));
+        Ok(Flow::Next)
     }
 }
 
 /// For traces: what was done with which values.
-pub(crate) fn describe(action: ExistsAction, values: &[Box<str>]) -> String {
+pub(crate) fn describe<S: AsRef<str>>(action: ExistsAction, values: &[S]) -> String {
+    let values = || values.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(",");
     match action {
         ExistsAction::Delete => "removed".to_owned(),
-        ExistsAction::Override => format!("set to '{}'", values.join(",")),
-        ExistsAction::Skip => format!("set to '{}' unless present", values.join(",")),
-        ExistsAction::Append => format!("extended by '{}'", values.join(",")),
+        ExistsAction::Override => format!("set to '{}'", values()),
+        ExistsAction::Skip => format!("set to '{}' unless present", values()),
+        ExistsAction::Append => format!("extended by '{}'", values()),
     }
 }

@@ -4,55 +4,56 @@ use super::Policy;
 use super::multimap::{Entry, ExistsAction, SCHEMA};
 use super::set_header::describe;
 use crate::compile::{Compiler, Parts};
-use crate::machine::step::{At, Flow, Step};
+use crate::machine::evaluate::Words;
+use crate::machine::step::{At, Flow, Ran, Step};
 use crate::tree::Element;
 
 pub(crate) static POLICY: Policy = Policy { name: "set-query-parameter", schema: &SCHEMA, compile };
 
 #[derive(Debug)]
-struct SetQueryParameter {
-    name: Box<str>,
-    action: ExistsAction,
-    values: Vec<Box<str>>,
-    /// `name=value&name=value`, percent-encoded.
-    encoded: String,
+struct SetQueryParameter(Entry);
+
+fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
+    Parts::leaf(SetQueryParameter(Entry::read(element, compiler)))
 }
 
-fn compile(element: &Element, _compiler: &mut Compiler<'_>) -> Option<Parts> {
-    let Entry { name, action, values } = Entry::read(element);
-    let mut encoded = String::new();
-    for value in &values {
-        if !encoded.is_empty() {
-            encoded.push('&');
+/// `name=value&name=value`, percent-encoded.
+fn encoded(name: &str, values: &[Words<'_>]) -> String {
+    let mut out = String::new();
+    for value in values {
+        if !out.is_empty() {
+            out.push('&');
         }
-        percent_encode(&name, &mut encoded);
-        encoded.push('=');
-        percent_encode(value, &mut encoded);
+        percent_encode(name, &mut out);
+        out.push('=');
+        percent_encode(value, &mut out);
     }
-    Parts::leaf(SetQueryParameter { name, action, values, encoded })
+    out
 }
 
 impl Step for SetQueryParameter {
-    fn run(&self, at: &mut At<'_>) -> Flow {
+    fn run(&self, at: &mut At<'_>) -> Ran {
+        let name = at.text(&self.0.name)?;
+        let action = self.0.action.get(at)?;
+        let values = at.texts(&self.0.values)?;
         let query = at.context.request.target.query().unwrap_or_default();
-        let exists = pairs(query).any(|(name, _)| name_is(name, &self.name));
-        let remove = match self.action {
-            ExistsAction::Skip if exists => return Flow::Next,
+        let exists = pairs(query).any(|(known, _)| name_is(known, &name));
+        let remove = match action {
+            ExistsAction::Skip if exists => return Ok(Flow::Next),
             ExistsAction::Override | ExistsAction::Delete => exists,
             ExistsAction::Skip | ExistsAction::Append => false,
         };
-        let add = if self.action == ExistsAction::Delete { "" } else { self.encoded.as_str() };
+        let add = if action == ExistsAction::Delete { String::new() } else { encoded(&name, &values) };
         if remove || !add.is_empty() {
             let mut new = String::with_capacity(query.len() + add.len() + 1);
-            for (name, pair) in pairs(query).filter(|(name, _)| !remove || !name_is(name, &self.name)) {
-                debug_assert!(pair.starts_with(name));
+            for (_, pair) in pairs(query).filter(|(known, _)| !remove || !name_is(known, &name)) {
                 push_pair(pair, &mut new);
             }
-            push_pair(add, &mut new);
+            push_pair(&add, &mut new);
             at.context.request.target.set_query((!new.is_empty()).then_some(&new));
         }
-        at.note(|| format!("query parameter '{}' {}", self.name, describe(self.action, &self.values)));
-        Flow::Next
+        at.note(|| format!("query parameter '{name}' {}", describe(action, &values)));
+        Ok(Flow::Next)
     }
 }
 
@@ -80,7 +81,8 @@ pub(crate) fn name_is(raw: &str, name: &str) -> bool {
         || (raw.contains(['%', '+']) && percent_decode(raw).eq_ignore_ascii_case(name.as_bytes()))
 }
 
-fn percent_decode(text: &str) -> Vec<u8> {
+/// Bytes of a query piece, `+` as a blank.
+pub(crate) fn percent_decode(text: &str) -> Vec<u8> {
     let digit = |byte: Option<&u8>| byte.and_then(|&b| char::from(b).to_digit(16));
     let bytes = text.as_bytes();
     let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);

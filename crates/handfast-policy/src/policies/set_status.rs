@@ -1,14 +1,17 @@
 //! `set-status`: status code and reason phrase of the response (specification 5.8). Before a response exists
 //! it is kept aside, and lost when the request is forwarded.
 
-use super::{Policy, read};
+use super::Policy;
 use crate::compile::{Compiler, Parts};
-use crate::machine::step::{At, Flow, Step};
+use crate::machine::evaluate::unfit;
+use crate::machine::step::{At, Flow, Halt, Ran, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind};
+use crate::setting::{Setting, Text};
 use crate::tree::Element;
 use handfast_core::message::{ResponseHead, is_field_value, standard_reason};
+use handfast_expression::Value;
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::ops::RangeInclusive;
 
 pub(crate) static SCHEMA: ElementSchema = ElementSchema {
     attributes: &[
@@ -20,17 +23,20 @@ pub(crate) static SCHEMA: ElementSchema = ElementSchema {
 
 pub(crate) static POLICY: Policy = Policy { name: "set-status", schema: &SCHEMA, compile };
 
+/// The codes that an expression may give.
+const CODES: RangeInclusive<u32> = 100..=999;
+
 /// A compiled status.
 #[derive(Debug)]
 pub(crate) struct SetStatus {
-    code: u16,
-    reason: Reason,
+    code: Setting<u32>,
+    reason: Option<Text>,
 }
 
-#[derive(Debug)]
-enum Reason {
-    Standard(&'static str),
-    Own(Arc<str>),
+/// A status of a request, all values worked out.
+pub(crate) struct Status {
+    code: u16,
+    phrase: Cow<'static, str>,
 }
 
 fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
@@ -39,44 +45,50 @@ fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
 
 /// Reads one element; also for `return-response`.
 pub(crate) fn read(element: &Element, compiler: &mut Compiler<'_>) -> Option<SetStatus> {
-    let code = read::number(element, "code").and_then(|code| u16::try_from(code).ok()).unwrap_or(200);
-    let standard = standard_reason(code);
-    let reason = match element.get("reason") {
-        Some(own) if !is_field_value(own.as_bytes()) => {
-            compiler.refuse(
-                element,
-                format!("The value '{own}' of the attribute 'reason' is not a reason phrase"),
-            );
-            return None;
-        }
-        Some(own) if own != standard => Reason::Own(own.into()),
-        _ => Reason::Standard(standard),
-    };
+    let code = compiler.number(element, "code", 200);
+    let reason = compiler.optional_text(element, "reason");
+    let own = reason.as_ref().and_then(Setting::literal);
+    if let Some(own) = own.filter(|own| !is_field_value(own.as_bytes())) {
+        compiler
+            .refuse(element, format!("The value '{own}' of the attribute 'reason' is not a reason phrase"));
+        return None;
+    }
     Some(SetStatus { code, reason })
 }
 
 impl SetStatus {
-    /// Writes the status into a head.
-    pub(crate) fn apply(&self, head: &mut ResponseHead) {
-        head.status = self.code;
-        head.reason = self.phrase();
+    /// Works out the status.
+    pub(crate) fn status(&self, at: &mut At<'_>) -> Result<Status, Halt> {
+        let code = at.number_within(&self.code, CODES)?;
+        let code = u16::try_from(code).unwrap_or(500);
+        let standard = standard_reason(code);
+        let phrase = match at.optional_text(self.reason.as_ref())? {
+            Some(own) if !is_field_value(own.as_bytes()) => {
+                return Err(unfit(&Value::str(&*own), "a reason phrase"));
+            }
+            Some(own) if *own != *standard => Cow::Owned(own.to_string()),
+            _ => Cow::Borrowed(standard),
+        };
+        Ok(Status { code, phrase })
     }
+}
 
-    fn phrase(&self) -> Cow<'static, str> {
-        match &self.reason {
-            Reason::Standard(phrase) => Cow::Borrowed(phrase),
-            Reason::Own(phrase) => Cow::Owned(phrase.as_ref().to_owned()),
-        }
+impl Status {
+    /// Writes the status into a head.
+    pub(crate) fn apply(self, head: &mut ResponseHead) {
+        head.status = self.code;
+        head.reason = self.phrase;
     }
 }
 
 impl Step for SetStatus {
-    fn run(&self, at: &mut At<'_>) -> Flow {
+    fn run(&self, at: &mut At<'_>) -> Ran {
+        let status = self.status(at)?;
+        at.note(|| format!("status set to {}", status.code));
         match &mut at.context.response {
-            Some(response) => self.apply(&mut response.head),
-            None => at.context.pending_status = Some((self.code, self.phrase())),
+            Some(response) => status.apply(&mut response.head),
+            None => at.context.pending_status = Some((status.code, status.phrase)),
         }
-        at.note(|| format!("status set to {}", self.code));
-        Flow::Next
+        Ok(Flow::Next)
     }
 }

@@ -8,7 +8,7 @@ use super::{Policy, read};
 use crate::certificate::{ClientCertificate, Revocation, Trust};
 use crate::compile::{Compiler, Parts};
 use crate::failure::Failure;
-use crate::machine::step::{At, Flow, Step};
+use crate::machine::step::{At, Flow, Ran, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind, Particle};
 use crate::tree::Element;
 use handfast_core::UnixTime;
@@ -182,19 +182,19 @@ impl ValidateClientCertificate {
 }
 
 impl Step for ValidateClientCertificate {
-    fn run(&self, at: &mut At<'_>) -> Flow {
+    fn run(&self, at: &mut At<'_>) -> Ran {
         let certificate = at.context.certificate.clone();
         if let Some((reason, message)) = self.objection(certificate.as_deref(), at.now) {
             if self.ignore_error {
                 at.note(|| format!("{reason} ignored: {message}"));
-                return Flow::Next;
+                return Ok(Flow::Next);
             }
             let body = if certificate.is_some() {
                 "Invalid client certificate"
             } else {
                 "Client certificate missing"
             };
-            return Flow::fail(Failure::denied(401, reason, message, body));
+            return Err(Failure::denied(401, reason, message, body).into());
         }
         let unchecked = self.revocation
             && certificate.is_some_and(|certificate| certificate.revocation == Revocation::NoPointer);
@@ -202,6 +202,6 @@ impl Step for ValidateClientCertificate {
             true => "client certificate accepted; warning: it names no revocation list or responder",
             false => "client certificate accepted",
         });
-        Flow::Next
+        Ok(Flow::Next)
     }
 }

@@ -68,6 +68,42 @@ fn character(name: &str) -> Option<char> {
     char::from_u32(number).filter(|&c| c >= ' ' || matches!(c, '\t' | '\n' | '\r'))
 }
 
+/// Decodes entities in an expression that also has raw quotes, but not in its C# strings: `a &amp;&amp; "&amp;"`
+/// is what authors write who mix both, and `&amp;` outside of a string is no C#.
+pub(super) fn decode_outside_strings(source: &str) -> String {
+    let mut out = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some(at) = rest.find('"') {
+        let (before, string) = rest.split_at(at);
+        out.push_str(&decode_tolerant(before));
+        let verbatim = before.ends_with('@') || before.ends_with("@$");
+        let len = string_len(string, verbatim);
+        out.push_str(&string[..len]);
+        rest = &string[len..];
+    }
+    out.push_str(&decode_tolerant(rest));
+    out
+}
+
+/// Bytes of a C# string with its quotes; to the end when it is not closed.
+fn string_len(string: &str, verbatim: bool) -> usize {
+    let mut characters = string.char_indices().skip(1).peekable();
+    while let Some((at, character)) = characters.next() {
+        let doubled = matches!(characters.peek(), Some((_, '"')));
+        match character {
+            '\\' if !verbatim => {
+                characters.next();
+            }
+            '"' if verbatim && doubled => {
+                characters.next();
+            }
+            '"' => return at + 1,
+            _ => {}
+        }
+    }
+    string.len()
+}
+
 /// Escapes for an attribute value in the given quote.
 pub(crate) fn escape_attribute(text: &str, quote: u8, out: &mut String) {
     for character in text.chars() {
@@ -103,5 +139,17 @@ mod tests {
         assert_eq!(decode_tolerant("a && b &nbsp; &#0; &"), "a && b &nbsp; &#0; &");
         let Err(bad) = decode_strict("x&amp;&nbsp;") else { panic!("undeclared entity accepted") };
         assert_eq!((bad.offset, bad.name.as_deref()), (6, Some("nbsp")));
+    }
+
+    #[test]
+    fn entities_in_strings_of_an_expression_stay() {
+        for (source, decoded) in [
+            (r#"a != "GET" &amp;&amp; b &lt; 1"#, r#"a != "GET" && b < 1"#),
+            (r#"x.Replace("&", "&amp;") &gt; y"#, r#"x.Replace("&", "&amp;") > y"#),
+            (r#"@"\" + "\"&lt;" + @"""&lt;" &lt; 1"#, r#"@"\" + "\"&lt;" + @"""&lt;" < 1"#),
+            (r#"open "&amp;"#, r#"open "&amp;"#),
+        ] {
+            assert_eq!(decode_outside_strings(source), decoded);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The parser behind [`super::read`]: one loop over the text with a stack of open elements.
 
-use super::entity::{decode_strict, decode_tolerant};
+use super::entity::{decode_outside_strings, decode_strict, decode_tolerant};
 use super::scan::expression_len;
 use super::{ReadError, Tree, ValueSpan};
 use crate::position::Locator;
@@ -193,7 +193,7 @@ impl Parser<'_> {
             return Err(self.error(start + bad, message));
         }
         let decoded = self.decode(source, start, scanned)?;
-        let value = Value::of(decoded.clone(), position);
+        let value = Value::of(decoded.clone(), position.after_blank(&decoded));
         let is_expression = matches!(value, Value::Expression(_));
         self.spans.push(ValueSpan { start, end, quote: Some(quote), is_expression, decoded });
         element.attributes.push(Attribute { name, position, value });
@@ -255,7 +255,8 @@ impl Parser<'_> {
         let start = self.at + "<![CDATA[".len();
         self.skip_past("]]>", "<![CDATA[".len())?;
         let text = self.text.get(start..self.at - 3).unwrap_or_default().to_owned();
-        Ok(Node::Text { text, position: self.locator.locate(start) })
+        let position = self.locator.locate(start).after_blank(&text);
+        Ok(Node::Text { text, position })
     }
 
     /// Rule 5.
@@ -270,7 +271,11 @@ impl Parser<'_> {
             }),
             Mode::Tolerant { well_formed: false } if scanned => {
                 let escaped = source.contains("&quot;") && !source.contains('"');
-                Ok(if escaped { decode_tolerant(source).into_owned() } else { source.to_owned() })
+                Ok(if escaped {
+                    decode_tolerant(source).into_owned()
+                } else {
+                    decode_outside_strings(source)
+                })
             }
             Mode::Tolerant { .. } => Ok(decode_tolerant(source).into_owned()),
         }

@@ -4,6 +4,7 @@
 use super::messages::{self, POLICY_NOT_SUPPORTED, coded, in_element, incomplete, invalid_child, no_text};
 use super::{AttributeSchema, CATALOGUE, Content, ElementSchema, Particle, find_in_catalogue, suggest};
 use crate::policies;
+use crate::position::Position;
 use crate::section::{Scope, Section};
 use crate::tree::{Element, Value};
 use handfast_core::Diagnostic;
@@ -25,6 +26,8 @@ const UNBUILT_CHILDREN: &[(&str, &str)] = &[
 pub(crate) struct Checker<'a> {
     pub(crate) scope: Scope,
     pub(crate) diagnostics: &'a mut Vec<Diagnostic>,
+    /// Every expression at a place that may have one, with what is said when no policy reads it.
+    pub(crate) expressions: Vec<(Position, Diagnostic)>,
 }
 
 /// Where a list of policies stands.
@@ -151,10 +154,10 @@ impl Checker<'_> {
                 if let Some(child) = element.elements().next() {
                     self.report(invalid_child(element, child, &[]));
                 }
-                self.no_expression(element);
+                self.text_expression(element);
             }
-            Content::Markup => self.no_expression(element),
-            Content::TextOr(_) if element.elements().next().is_none() => self.no_expression(element),
+            Content::Markup => self.text_expression(element),
+            Content::TextOr(_) if element.elements().next().is_none() => self.text_expression(element),
             Content::Sequence(particles) | Content::TextOr(particles) => {
                 self.sequence(element, particles, site);
             }
@@ -163,10 +166,15 @@ impl Checker<'_> {
         }
     }
 
-    fn no_expression(&mut self, element: &Element) {
+    fn text_expression(&mut self, element: &Element) {
         if let Value::Expression(expression) = element.content() {
-            self.report(messages::expression(element, "the text", expression.position));
+            self.expect(messages::expression(element, "the text", expression.position), expression.position);
         }
+    }
+
+    /// Notes an expression that some policy has to read.
+    fn expect(&mut self, unread: Diagnostic, position: Position) {
+        self.expressions.push((position, unread));
     }
 
     fn attributes(&mut self, element: &Element, schema: &ElementSchema, policy: bool) {
@@ -177,13 +185,16 @@ impl Checker<'_> {
                 (None, _) => self.undeclared(element, &attribute.name, schema.attributes),
                 (Some(known), Value::Expression(expression)) if known.expression => {
                     let whose = format!("the attribute '{}'", known.name);
-                    self.report(messages::expression(element, &whose, expression.position));
+                    self.expect(
+                        messages::expression(element, &whose, expression.position),
+                        expression.position,
+                    );
                 }
                 (Some(known), Value::Expression(expression)) => {
-                    let text = format!(
-                        "The '{}' attribute is invalid - A policy expression is not allowed here.",
-                        known.name
-                    );
+                    let objection = known.kind.objection(&expression.text);
+                    let objection =
+                        objection.as_deref().unwrap_or("A policy expression is not allowed here.");
+                    let text = format!("The '{}' attribute is invalid - {objection}", known.name);
                     self.report(in_element(element, text).at(expression.position.place()));
                 }
                 (Some(known), Value::Literal(text)) => self.literal(element, known, text),

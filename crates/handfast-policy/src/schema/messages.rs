@@ -8,7 +8,7 @@ use handfast_core::Diagnostic;
 pub(crate) const VALIDATION: &str = "ValidationError";
 /// The code of a policy that is known and not built.
 pub(crate) const POLICY_NOT_SUPPORTED: &str = "PolicyNotSupported";
-/// The code of an expression that cannot be compiled.
+/// The code of an expression that no policy reads.
 pub(crate) const EXPRESSION_NOT_SUPPORTED: &str = "ExpressionNotSupported";
 
 /// `Error in element 'x' on line 1, column 2: ` before a text, at the element's name.
@@ -22,6 +22,21 @@ pub(crate) fn coded(code: &'static str, element: &Element, text: impl AsRef<str>
     let message =
         format!("Error in element '{}' on line {line}, column {column}: {}", element.name, text.as_ref());
     Diagnostic::error(code, message).at(element.position.place())
+}
+
+/// The policy that a document is being compiled at: what messages about its expressions name.
+#[derive(Clone, Debug)]
+pub(crate) struct PolicyPlace {
+    pub(crate) name: String,
+    pub(crate) position: Position,
+}
+
+/// What the C# compiler says about an expression of a policy (specification 9; expressions 7.2): the message
+/// names the policy's element, also when the expression stands in a child of it.
+pub(crate) fn in_policy(policy: &PolicyPlace, text: &str) -> Diagnostic {
+    let Position { line, column } = policy.position;
+    let message = format!("Error in element '{}' on line {line}, column {column}: {text}", policy.name);
+    Diagnostic::error(VALIDATION, message)
 }
 
 /// A child that may not stand where it stands.
@@ -43,7 +58,7 @@ pub(crate) fn no_text(element: &Element, expected: &[&str]) -> Diagnostic {
     in_element(element, format!("The element '{}' cannot contain text.{expected}", element.name))
 }
 
-/// An expression, which this version does not evaluate.
+/// An expression at a place where the policy takes literals only, and the real service takes it.
 pub(crate) fn expression(element: &Element, whose: &str, position: Position) -> Diagnostic {
     let text = format!("{whose} is a policy expression; only literal values are supported");
     coded(EXPRESSION_NOT_SUPPORTED, element, text)

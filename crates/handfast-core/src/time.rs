@@ -53,11 +53,20 @@ impl fmt::Display for UnixTime {
 pub trait Clock: Send + Sync {
     /// The current wall-clock time.
     fn now(&self) -> UnixTime;
+
+    /// The current wall-clock time in milliseconds since 1970, for windows shorter than seconds.
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.now().0).unwrap_or(0).saturating_mul(1000)
+    }
 }
 
 impl<T: Clock + ?Sized> Clock for std::sync::Arc<T> {
     fn now(&self) -> UnixTime {
         (**self).now()
+    }
+
+    fn now_ms(&self) -> u64 {
+        (**self).now_ms()
     }
 }
 

@@ -3,6 +3,8 @@
 //! Strings are UTF-8 and counted in UTF-16 units where the language does; a lone surrogate becomes U+FFFD.
 //! `T?` is the value itself or [`Value::Null`], as boxing does it.
 
+mod detach;
+
 use crate::json::Token;
 use crate::types::{EnumDef, Prim, Type};
 use handfast_pki::{Certificate, PrivateKey};

@@ -100,12 +100,12 @@ fn a_policy_with_a_wrong_child_is_refused_with_its_place_and_the_old_one_serves(
 }
 
 #[test]
-fn an_expression_is_refused_with_line_and_column_until_there_is_an_engine() {
+fn an_expression_that_does_not_compile_is_refused_with_line_and_column() {
     let (example, services) = (Example::copy(), Services::start());
-    example.edit("policies/orders.xml", "<value>orders</value>", "<value>@(context.RequestId)</value>");
+    example.edit("policies/orders.xml", "<value>orders</value>", "<value>@(context.RequestIdd)</value>");
     let said = refused(&example, &services);
     assert!(said.contains("12:"), "{said}");
-    assert!(said.to_lowercase().contains("expression"), "{said}");
+    assert!(said.contains("does not contain a definition for 'RequestIdd'"), "{said}");
 }
 
 #[test]

@@ -227,6 +227,19 @@ impl Value {
         Self::array(Type::String, items.into_iter().map(Self::str).collect())
     }
 
+    /// The items of an array or list, as texts.
+    pub fn texts(&self) -> Option<Vec<String>> {
+        match self {
+            Self::Object(object) => match &**object {
+                Object::Array(_, items) | Object::List(_, items) => {
+                    Some(lock(items).iter().map(Self::to_text).collect())
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// A `byte[]`.
     pub fn bytes(bytes: Vec<u8>) -> Self {
         Self::object(Object::Bytes(Mutex::new(bytes)))

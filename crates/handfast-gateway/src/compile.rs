@@ -10,8 +10,8 @@ mod hosts;
 mod policies;
 mod touched;
 
-use crate::counters::Counters;
 use crate::plan::{ApiService, GatewayPlan, Work};
+use crate::shared::Shared;
 use crate::tls_clients::TlsClients;
 use handfast_core::{Clock, Diagnostic};
 use handfast_model::{ChangeSet, Graph, Material, Report, Resource, View, kind};
@@ -48,8 +48,8 @@ pub fn compile(
     material: &Material,
     env: &Environment,
 ) -> (GatewayPlan, Vec<Diagnostic>) {
-    let counters = previous.map_or_else(Arc::default, |previous| previous.counters.clone());
-    let mut plan = GatewayPlan { counters, ..GatewayPlan::default() };
+    let shared = previous.map_or_else(Arc::default, |previous| previous.shared.clone());
+    let mut plan = GatewayPlan { shared, ..GatewayPlan::default() };
     let mut diagnostics = Vec::new();
     for resource in graph.of_kind(kind::SERVICE) {
         let key = resource.id.key().to_owned();
@@ -65,7 +65,7 @@ pub fn compile(
             material,
             env,
             previous: before.map(|before| &**before),
-            counters: &plan.counters,
+            shared: &plan.shared,
             touched: Touched::of(changes, &resource.id),
             work: Cell::new(plan.work),
             diagnostics: RefCell::default(),
@@ -87,7 +87,7 @@ struct Task<'a> {
     material: &'a Material,
     env: &'a Environment,
     previous: Option<&'a ApiService>,
-    counters: &'a Arc<Counters>,
+    shared: &'a Arc<Shared>,
     touched: Touched,
     work: Cell<Work>,
     diagnostics: RefCell<Vec<Diagnostic>>,
@@ -157,7 +157,7 @@ impl<'a> Task<'a> {
             named_values,
             global: global.plan,
             global_document: global.document,
-            counters: self.counters.clone(),
+            shared: self.shared.clone(),
             deployment,
         }
     }

@@ -3,6 +3,7 @@
 
 use crate::base_url::BaseUrl;
 use crate::forward::{Forwarder, Outgoing, Route};
+use crate::shared::Own;
 use crate::tls_clients::TlsMode;
 use crate::{answers, coding, plan::ApiService};
 use bytes::Bytes;
@@ -92,11 +93,21 @@ impl<'a> Host<'a> {
                 Output::ReadBody { side, bytes_max, form } => {
                     self.read(side, (bytes_max, form), machine.context_mut()).await
                 }
-                Output::Count(count) => {
-                    Input::Counted(self.service.counters.count(&self.service.log_id, &count, now))
+                Output::Count(count) => Input::Counted(self.shared().count(&count)),
+                Output::Acquire { key, max } => Input::Permit(self.shared().acquire(&key, max)),
+                Output::CacheGet { key } => Input::Cached(self.shared().cached(&key)),
+                Output::CacheSet { key, entry, life } => {
+                    self.shared().keep(&key, entry, life);
+                    Input::Stored
                 }
-                Output::Acquire { key, max } => {
-                    Input::Permit(self.service.counters.acquire(&self.service.log_id, &key, max))
+                Output::CacheRemove { key } => {
+                    self.shared().forget(&key);
+                    Input::Stored
+                }
+                Output::QuotaUsed(period) => Input::Used(self.shared().quota_used(&period)),
+                Output::QuotaAdd(period, more) => {
+                    self.shared().quota_add(&period, more);
+                    Input::Stored
                 }
                 Output::Sleep(time) => {
                     sleep(time).await;
@@ -111,6 +122,10 @@ impl<'a> Host<'a> {
         let mut context = machine.into_context();
         let response = self.response(&mut context);
         Finished { response, context, exchange: self.exchange }
+    }
+
+    fn shared(&self) -> Own<'_> {
+        self.service.shared.of(&self.service.log_id, self.core.clock().now_ms())
     }
 
     fn forwarder(&self) -> Forwarder<'_> {
@@ -215,6 +230,14 @@ impl<'a> Host<'a> {
                 (&mut received.body, fields)
             }
         };
+        if (side, form) == (Side::Response, BodyForm::AsReceived) {
+            // What is too large for a reader still goes to the client.
+            return match body.peek(bytes_max).await {
+                Ok(Some(bytes)) => Input::Body(bytes),
+                Ok(None) => Input::BodyFailed(ReadFailure::TooLarge),
+                Err(failure) => Input::BodyFailed(read_failure(failure)),
+            };
+        }
         let collected = body.collect(bytes_max).await;
         if let (Side::Request, Err(failure)) = (side, &collected) {
             self.broken_body = Some(*failure);

@@ -17,7 +17,6 @@ mod base_url;
 mod client_certificate;
 mod coding;
 mod compile;
-mod counters;
 mod forward;
 mod host;
 mod keys;
@@ -25,6 +24,7 @@ mod log;
 mod pipeline;
 mod plan;
 mod router;
+mod shared;
 mod tls_clients;
 
 pub use compile::{Environment, Issue, compile};

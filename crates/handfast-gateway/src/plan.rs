@@ -1,10 +1,10 @@
 //! What service documents compile to: immutable, shared by all cores, read once per request.
 
 use crate::backend::Backend;
-use crate::counters::Counters;
 use crate::keys::KeyIndex;
 use crate::router::template::Operations;
 use crate::router::{ApiRoute, Router};
+use crate::shared::Shared;
 use crate::tls_clients::TlsClients;
 use handfast_core::Diagnostic;
 use handfast_model::ResourceId;
@@ -24,7 +24,7 @@ use std::sync::{Arc, OnceLock};
 pub struct GatewayPlan {
     pub(crate) services: BTreeMap<String, Arc<ApiService>>,
     pub(crate) frontends: Vec<Frontend>,
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) work: Work,
 }
 
@@ -160,7 +160,7 @@ pub(crate) struct ApiService {
     /// The global document alone: what runs when nothing matches.
     pub(crate) global: Arc<Plan>,
     pub(crate) global_document: Arc<ScopedDocument>,
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// A host name of a service.

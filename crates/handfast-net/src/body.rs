@@ -119,6 +119,77 @@ impl Body {
     }
 }
 
+impl Body {
+    /// Reads the whole body into memory when it has at most `bytes_max`; a larger one stays whole, to be relayed.
+    pub async fn peek(&mut self, bytes_max: usize) -> Result<Option<Bytes>, BodyFailure> {
+        if let Self::Full(bytes) = self {
+            return Ok((bytes.len() <= bytes_max).then(|| bytes.clone()));
+        }
+        let mut taken = BytesMut::new();
+        let whole = poll_fn(|cx| {
+            loop {
+                ready!(self.poll_ready(cx))?;
+                let chunk = self.chunk();
+                if chunk.is_empty() {
+                    return Poll::Ready(Ok::<_, BodyFailure>(true));
+                }
+                if taken.len() + chunk.len() > bytes_max {
+                    return Poll::Ready(Ok(false));
+                }
+                let count = chunk.len();
+                taken.extend_from_slice(chunk);
+                self.consume(count);
+            }
+        })
+        .await?;
+        let taken = taken.freeze();
+        if whole && self.trailers_are_absent() {
+            *self = Self::from(taken.clone());
+            return Ok(Some(taken));
+        }
+        let rest = std::mem::take(self);
+        *self = Self::Stream(Box::new(Prefixed { prefix: taken.clone(), rest }));
+        Ok(whole.then_some(taken))
+    }
+
+    /// Whether it is certain that nothing but bytes came.
+    fn trailers_are_absent(&self) -> bool {
+        !matches!(self, Self::Stream(_))
+    }
+}
+
+/// What was read ahead, and the rest of the body.
+struct Prefixed {
+    prefix: Bytes,
+    rest: Body,
+}
+
+impl BodyStream for Prefixed {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyFailure>> {
+        if self.prefix.is_empty() { self.rest.poll_ready(cx) } else { Poll::Ready(Ok(())) }
+    }
+
+    fn chunk(&self) -> &[u8] {
+        if self.prefix.is_empty() { self.rest.chunk() } else { &self.prefix }
+    }
+
+    fn consume(&mut self, count: usize) {
+        if self.prefix.is_empty() {
+            self.rest.consume(count);
+        } else {
+            self.prefix.advance(count.min(self.prefix.len()));
+        }
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        self.rest.remaining().map(|rest| rest + self.prefix.len() as u64)
+    }
+
+    fn trailers(&mut self) -> Option<Fields> {
+        self.rest.trailers()
+    }
+}
+
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
         if bytes.is_empty() { Self::Empty } else { Self::Full(bytes) }

@@ -72,6 +72,10 @@ pub struct Context {
     pub deployment: Option<Arc<DeploymentIdentity>>,
     /// The subscription key that was sent.
     pub subscription_key: Option<Secret<String>>,
+    /// Where `cache-store` keeps the response, once `cache-lookup` has missed it.
+    pub(crate) cache_key: Option<CacheKey>,
+    /// Quotas that this request has counted for already.
+    pub(crate) counted_quotas: Vec<String>,
     pub(crate) recorded_fields: Fields,
     /// `Vary` gets `Origin`, beside what the response has there.
     pub(crate) vary_by_origin: bool,
@@ -86,6 +90,14 @@ pub struct Context {
     /// Bodies that an expression has taken away.
     pub(crate) request_consumed: bool,
     pub(crate) response_consumed: bool,
+}
+
+/// What `cache-lookup` decided for the response.
+#[derive(Clone, Debug)]
+pub(crate) struct CacheKey {
+    pub(crate) key: String,
+    /// What clients are told about keeping it.
+    pub(crate) downstream: Option<(&'static str, bool)>,
 }
 
 /// Where a host's randomness comes from.

@@ -17,10 +17,8 @@ pub mod cases;
 mod certificate;
 mod compile;
 mod context;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the conversion policies take it up"))]
 mod convert;
 mod failure;
-#[cfg_attr(not(test), expect(dead_code, reason = "set-body takes it up"))]
 mod liquid;
 mod machine;
 mod plan;
@@ -46,8 +44,9 @@ pub use context::{
 pub use failure::{Answer, Failure, LastError};
 pub use machine::Machine;
 pub use machine::io::{
-    BackendVersion, BodyForm, CountRequest, CountWhen, Counted, ForwardFailure, ForwardOptions,
-    ForwardRequest, Input, Output, Permit, ReadFailure, SendRequest, Side, Verdict,
+    BackendVersion, BodyForm, Cached, CachedContent, CountRequest, CountWhen, Counted, ForwardFailure,
+    ForwardOptions, ForwardRequest, Input, Output, Permit, QuotaPeriod, QuotaUsage, ReadFailure, SendRequest,
+    Side, Verdict,
 };
 pub use plan::{Node, Plan, ScopedDocument, compile_effective};
 pub use policies::names as built_policies;

@@ -131,6 +131,13 @@ impl Machine {
                     self.run(&plan, now)
                 }
                 Flow::Await(output) => return output,
+                Flow::FromCache => {
+                    self.enter(Section::Outbound);
+                    if let Some(frame) = self.frames.first_mut() {
+                        frame.index = plan.behind_cache_store();
+                    }
+                    self.run(&plan, now)
+                }
                 Flow::Finish => self.finish(Verdict::Answered, now),
                 Flow::Fail(failure) => self.fail(&plan, failure, now),
             };

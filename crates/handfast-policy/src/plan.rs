@@ -87,6 +87,14 @@ impl Plan {
         self.sections.get(section as usize).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// Where outbound goes on with a response that came from the cache: behind the first policy that is, or
+    /// holds, a `cache-store` (specification 5.6).
+    pub(crate) fn behind_cache_store(&self) -> usize {
+        let outbound = self.section(Section::Outbound);
+        let stores = |node: &Arc<Node>| node.any(&|node| node.name == "cache-store");
+        outbound.iter().position(stores).map_or(0, |at| at + 1)
+    }
+
     /// Whether some policy looks at the client certificate, so that the listener has to ask for one.
     pub fn wants_client_certificate(&self) -> bool {
         self.wants_client_certificate

@@ -5,8 +5,11 @@
 
 mod authentication_basic;
 mod authentication_certificate;
+mod cache_response;
+mod cache_value;
 mod check_header;
 mod choose;
+mod convert_body;
 pub(crate) mod cors;
 mod find_and_replace;
 mod forward_request;
@@ -16,6 +19,7 @@ mod jsonp;
 mod limit_concurrency;
 mod mock_response;
 mod multimap;
+mod quota;
 mod rate_limit;
 mod read;
 mod retry;
@@ -47,6 +51,11 @@ pub(crate) struct Policy {
 static ALL: &[&Policy] = &[
     &authentication_basic::POLICY,
     &authentication_certificate::POLICY,
+    &cache_response::LOOKUP,
+    &cache_value::LOOKUP,
+    &cache_value::REMOVE,
+    &cache_response::STORE,
+    &cache_value::STORE,
     &check_header::POLICY,
     &choose::POLICY,
     &cors::POLICY,
@@ -54,9 +63,12 @@ static ALL: &[&Policy] = &[
     &forward_request::POLICY,
     &include_fragment::POLICY,
     &ip_filter::POLICY,
+    &convert_body::TO_XML,
     &jsonp::POLICY,
     &limit_concurrency::POLICY,
     &mock_response::POLICY,
+    &quota::POLICY,
+    &quota::BY_KEY,
     &rate_limit::POLICY,
     &rate_limit::BY_KEY,
     &retry::POLICY,
@@ -73,6 +85,7 @@ static ALL: &[&Policy] = &[
     &set_variable::POLICY,
     &trace::POLICY,
     &validate_client_certificate::POLICY,
+    &convert_body::TO_JSON,
 ];
 
 /// The policy of an element name.

@@ -1,6 +1,7 @@
 //! The request as expressions see it (expressions 4): `context` and its objects, read from the
 //! [`Context`](crate::Context) when they are asked for.
 
+pub(crate) mod liquid;
 pub(crate) mod message;
 mod url;
 

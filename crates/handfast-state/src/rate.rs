@@ -46,19 +46,9 @@ enum Counter {
 }
 
 impl RateLimits {
-    /// Counts a call if it is within the limit.
+    /// Counts a call if it is within the limit. With an amount of 0 it says whether what was counted so far is.
     pub fn count(&self, key: &str, window: Window, amount: u32, now_ms: u64) -> Decision {
         self.with(key, window, now_ms, |counter| counter.count(window, amount, now_ms))
-    }
-
-    /// Whether a call would be within the limit, given what has been counted so far; it does not count.
-    pub fn peek(&self, key: &str, window: Window, now_ms: u64) -> Decision {
-        self.with(key, window, now_ms, |counter| {
-            let used = counter.used(now_ms);
-            let allowed = used <= window.limit;
-            let retry_after_ms = if allowed { 0 } else { counter.wait(window, 0, now_ms) };
-            Decision { allowed, remaining: window.limit.saturating_sub(used), retry_after_ms }
-        })
     }
 
     /// Counts whatever the limit is: for calls that are judged by how they ended.
@@ -252,12 +242,12 @@ mod tests {
         for _ in 0..5 {
             limits.add("k", window(3, 10), 1, 0);
         }
-        let peeked = limits.peek("k", window(3, 10), 1_000);
+        let peeked = limits.count("k", window(3, 10), 0, 1_000);
         assert_eq!((peeked.allowed, peeked.remaining), (false, 0));
         assert_eq!(peeked.retry_after_ms, 9_000);
-        assert!(limits.peek("k", window(5, 10), 1_000).allowed);
+        assert!(limits.count("k", window(5, 10), 0, 1_000).allowed);
         assert!(!limits.count("k", window(5, 20), 1, 1_000).allowed, "the calls were made");
-        assert!(limits.peek("k", window(3, 10), 30_000).allowed);
+        assert!(limits.count("k", window(3, 10), 0, 30_000).allowed);
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod log;
 mod matching;
 mod network;
 mod policies;
+mod shared;
 mod upgrade;
 mod versions;
 mod world;

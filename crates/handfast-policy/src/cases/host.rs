@@ -6,7 +6,10 @@ use super::{Block, Case, CaseError, Exchange, Mismatch, Outcome, Reply, Setup};
 use crate::compile::{CompileOptions, FragmentSource, compile};
 use crate::context::{Body, Context, Response};
 use crate::machine::Machine;
-use crate::machine::io::{CountRequest, CountWhen, Counted, ForwardFailure, Input, Output, Permit, Side};
+use crate::machine::io::{
+    Cached, CountRequest, CountWhen, Counted, ForwardFailure, Input, Output, Permit, QuotaPeriod, QuotaUsage,
+    Side,
+};
 use crate::plan::{Plan, ScopedDocument, compile_effective};
 use crate::reader::Format;
 use bytes::Bytes;
@@ -43,7 +46,8 @@ pub(super) fn run(case: &Case) -> Result<Vec<Mismatch>, CaseError> {
     }
     documents.sort_by_key(|document: &Arc<ScopedDocument>| std::cmp::Reverse(document.scope()));
     let plan = Arc::new(compile_effective(&documents));
-    let mut world = World { now: START, counters: HashMap::new(), case };
+    let mut world =
+        World { now: START, counters: HashMap::new(), cache: HashMap::new(), quotas: HashMap::new(), case };
     for exchange in &case.exchanges {
         world.now = world.now.plus(exchange.after);
         let outcome = world.exchange(&plan, exchange)?;
@@ -56,6 +60,10 @@ struct World<'c> {
     now: UnixTime,
     /// End of the window and calls in it, by key.
     counters: HashMap<String, (UnixTime, u32)>,
+    /// What is cached, and until when.
+    cache: HashMap<String, (Cached, UnixTime)>,
+    /// By key and begin of the period.
+    quotas: HashMap<(String, i64), QuotaUsage>,
     case: &'c Case,
 }
 
@@ -101,6 +109,30 @@ impl World<'_> {
                 Output::ReadBody { side: Side::Request, .. } => Input::Body(sent.clone()),
                 Output::ReadBody { side: Side::Response, .. } => Input::Body(received.clone()),
                 Output::Count(count) => Input::Counted(self.count(count)),
+                Output::CacheGet { key } => {
+                    let left =
+                        |end: UnixTime| u64::try_from(end.0 - self.now.0).ok().filter(|left| *left > 0);
+                    Input::Cached(self.cache.get(&key).and_then(|(cached, end)| {
+                        left(*end).map(|left| (cached.clone(), Duration::from_secs(left)))
+                    }))
+                }
+                Output::CacheSet { key, entry, life } => {
+                    self.cache.insert(key, (entry, self.now.plus(life)));
+                    Input::Stored
+                }
+                Output::CacheRemove { key } => {
+                    self.cache.remove(&key);
+                    Input::Stored
+                }
+                Output::QuotaUsed(period) => {
+                    let used = self.quotas.get(&self.quota(&period)).copied();
+                    Input::Used(used.unwrap_or_default())
+                }
+                Output::QuotaAdd(period, more) => {
+                    let used = self.quotas.entry(self.quota(&period)).or_default();
+                    (used.calls, used.bytes) = (used.calls + more.calls, used.bytes + more.bytes);
+                    Input::Stored
+                }
                 Output::Acquire { key, .. } => {
                     let taken = self.case.facts.permits_taken.iter().any(|taken| **taken == *key);
                     Input::Permit((!taken).then(|| Permit::new(())))
@@ -114,6 +146,13 @@ impl World<'_> {
             };
         }
         Err(CaseError::new(exchange.line, "the request did not end"))
+    }
+
+    /// The counter of the period that it is now.
+    fn quota(&self, period: &QuotaPeriod) -> (String, i64) {
+        let length = i64::try_from(period.length.as_secs()).unwrap_or(i64::MAX);
+        let begin = if length == 0 { 0 } else { (self.now.0 - period.anchor.0).div_euclid(length) };
+        (period.key.clone(), begin)
     }
 
     /// Fixed windows that begin with their first call.

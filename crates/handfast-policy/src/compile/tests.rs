@@ -1,8 +1,8 @@
 //! Mutated documents through the whole way: whatever compiles also runs to its end.
 
 use crate::{
-    CompileOptions, Context, Counted, Format, Input, Machine, Output, Permit, Response, Scope, compile,
-    compile_effective,
+    CompileOptions, Context, Counted, Format, Input, Machine, Output, Permit, QuotaUsage, Response, Scope,
+    compile, compile_effective,
 };
 use bytes::Bytes;
 use handfast_core::UnixTime;
@@ -35,6 +35,9 @@ fn answer(output: Output) -> Option<Input> {
         Output::Count(_) => {
             Input::Counted(Counted { allowed: true, remaining: 0, retry_after: Duration::ZERO })
         }
+        Output::CacheGet { .. } => Input::Cached(None),
+        Output::CacheSet { .. } | Output::CacheRemove { .. } | Output::QuotaAdd(..) => Input::Stored,
+        Output::QuotaUsed(_) => Input::Used(QuotaUsage::default()),
         Output::Acquire { .. } => Input::Permit(Some(Permit::new(()))),
         Output::Sleep(_) => Input::Slept,
         Output::Yield => Input::Resumed,

@@ -11,8 +11,11 @@ pub(super) fn text(value: &Value) -> String {
         Value::Bool(flag) => flag.to_string(),
         Value::Number(number) => number_text(number),
         Value::Array(items) => items.iter().map(text).collect(),
-        // No template that we know writes an object; JSON is what its author would mean.
-        Value::Object(_) => value.to_string(),
+        // A URL knows its own text; of other objects JSON is what an author would mean.
+        Value::Object(members) => match members.get("ToString") {
+            Some(Value::String(text)) => text.clone(),
+            _ => value.to_string(),
+        },
     }
 }
 

@@ -4,7 +4,9 @@
 use crate::context::{BackendTarget, Body, CertificateSelection, Response};
 use crate::failure::Failure;
 use bytes::Bytes;
+use handfast_core::UnixTime;
 use handfast_core::message::{Fields, Method, ResponseHead};
+use handfast_expression::Value;
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
@@ -36,6 +38,29 @@ pub enum Output {
         /// How many may be held at a time.
         max: u32,
     },
+    /// Look something up in the service's cache; answer with [`Input::Cached`].
+    CacheGet {
+        /// The key.
+        key: String,
+    },
+    /// Keep something; answer with [`Input::Stored`]. A cache that cannot does nothing.
+    CacheSet {
+        /// The key.
+        key: String,
+        /// What to keep.
+        entry: Cached,
+        /// For how long.
+        life: Duration,
+    },
+    /// Forget something; answer with [`Input::Stored`].
+    CacheRemove {
+        /// The key.
+        key: String,
+    },
+    /// What was used of a quota; answer with [`Input::Used`].
+    QuotaUsed(QuotaPeriod),
+    /// Add to a quota; answer with [`Input::Stored`].
+    QuotaAdd(QuotaPeriod, QuotaUsage),
     /// Wait; answer with [`Input::Slept`].
     Sleep(Duration),
     /// A policy has used its slice of the core: let other requests run, then answer with
@@ -66,6 +91,12 @@ pub enum Input {
     BodyFailed(ReadFailure),
     /// The outcome of a count.
     Counted(Counted),
+    /// What the cache has, and how long it will have it.
+    Cached(Option<(Cached, Duration)>),
+    /// It is done.
+    Stored,
+    /// What was used of a quota.
+    Used(QuotaUsage),
     /// The permit, or none when all are taken.
     Permit(Option<Permit>),
     /// The time is over.
@@ -86,6 +117,9 @@ impl Input {
             Self::Body(_) => "body",
             Self::BodyFailed(_) => "body failed",
             Self::Counted(_) => "counted",
+            Self::Cached(_) => "cached",
+            Self::Stored => "stored",
+            Self::Used(_) => "used",
             Self::Permit(_) => "permit",
             Self::Slept => "slept",
             Self::Resumed => "resumed",
@@ -242,6 +276,44 @@ pub struct Counted {
     pub remaining: u32,
     /// Until the window allows a call again; meaningful when refused.
     pub retry_after: Duration,
+}
+
+/// Something in a cache. It shares nothing with a request that could change it.
+#[derive(Clone, Debug)]
+pub struct Cached {
+    /// What it is.
+    pub content: CachedContent,
+    /// Bytes that it holds on to, roughly.
+    pub bytes: usize,
+}
+
+/// What a cache keeps.
+#[derive(Clone, Debug)]
+pub enum CachedContent {
+    /// A value of `cache-store-value`.
+    Value(Value),
+    /// A response of `cache-store`.
+    Response(Arc<Response>),
+}
+
+/// A quota's counter, in one of its periods.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuotaPeriod {
+    /// The counter.
+    pub key: String,
+    /// When some period began, seconds since 1970; periods follow one another.
+    pub anchor: UnixTime,
+    /// Its length; zero never ends.
+    pub length: Duration,
+}
+
+/// What was used of a quota.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QuotaUsage {
+    /// Calls.
+    pub calls: u64,
+    /// Bytes of requests and responses.
+    pub bytes: u64,
 }
 
 /// A held permit; dropping it frees the place.

@@ -96,6 +96,8 @@ pub(crate) enum Flow {
     Enter(usize, BlockState),
     /// Wait for the host.
     Await(Output),
+    /// The response came from a cache: on to outbound, behind the policy that would have stored it.
+    FromCache,
     /// The response is final.
     Finish,
     /// On to on-error.

@@ -7,7 +7,6 @@ use crate::compile::{Compiler, Parts};
 use crate::context::{Body, Response};
 use crate::machine::step::{At, Flow, Ran, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind, Particle};
-use crate::setting::Setting;
 use crate::tree::Element;
 use bytes::Bytes;
 
@@ -28,7 +27,7 @@ struct ReturnResponse {
     variable: Option<Box<str>>,
     status: Option<SetStatus>,
     headers: Vec<SetHeader>,
-    body: Option<Setting<Bytes>>,
+    body: Option<set_body::Source>,
 }
 
 fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
@@ -57,7 +56,7 @@ impl Step for ReturnResponse {
     fn run(&self, at: &mut At<'_>) -> Ran {
         let status = self.status.as_ref().map(|status| status.status(at)).transpose()?;
         let headers = set_header::edits(&self.headers, at)?;
-        let body = self.body.as_ref().map(|body| at.bytes(body)).transpose()?;
+        let body = self.body.as_ref().map(|body| body.bytes(at, false)).transpose()?;
         let stored = self.variable.as_deref().and_then(|name| send_request::stored(at.context, name));
         let mut response =
             stored.unwrap_or_else(|| Response { body: Body::Replace(Bytes::new()), ..Response::default() });

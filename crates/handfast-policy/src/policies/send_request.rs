@@ -56,7 +56,7 @@ struct Send {
     url: Option<Text>,
     method: Option<MethodSetting>,
     headers: Vec<SetHeader>,
-    body: Option<Setting<Bytes>>,
+    body: Option<set_body::Source>,
     certificate: Option<authentication_certificate::Selected>,
     authorization: Option<authentication_basic::AuthenticationBasic>,
     timeout: Setting<u32>,
@@ -156,7 +156,7 @@ impl Send {
         }
         let method = self.method.as_ref().map(|method| method.get(at)).transpose()?;
         let edits = set_header::edits(&self.headers, at)?;
-        let body = self.body.as_ref().map(|body| at.bytes(body)).transpose()?;
+        let body = self.body.as_ref().map(|body| body.bytes(at, true)).transpose()?;
         let authorization = self.authorization.as_ref().map(|basic| basic.value(at)).transpose()?;
         let certificate = self.certificate.as_ref().map(|one| one.get(at)).transpose()?;
         let timeout = Duration::from_secs(at.number(&self.timeout)?.into());

@@ -65,6 +65,7 @@ fn judged(
         dns_names: leaf.dns_names().to_vec(),
         issuer_thumbprint: issuer.map(Certificate::thumbprint),
         trust: if trusted { Trust::Trusted } else { Trust::Untrusted },
+        chain: std::iter::once(leaf).chain(presented.iter().filter(|one| *one != leaf)).cloned().collect(),
         revocation: if leaf.has_revocation_pointer() { Revocation::Unknown } else { Revocation::NoPointer },
     };
     (certificate, valid_until)

@@ -133,6 +133,8 @@ impl<'a> Task<'a> {
             region: root.str("location").unwrap_or_default().to_owned(),
             gateway_id: "managed".to_owned(),
             instance_id: "managed".to_owned(),
+            certificates: credentials.iter().map(|(name, one)| (name.clone(), one.clone())).collect(),
+            trust: Some(Arc::new(client_trust.trust().clone())),
         });
         let hosts = hosts::hosts(self, &properties, wants, client_trust.id());
         let demands_certificate = consumption && properties.bool_or("enableClientCertificate", false);

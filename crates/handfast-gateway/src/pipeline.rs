@@ -7,8 +7,8 @@ use crate::keys::Subscription;
 use crate::log::{self, AccessRecord, Outcome};
 use crate::plan::{ApiEntry, ApiService};
 use crate::router::{decode, query_value};
-use handfast_core::Secret;
 use handfast_core::message::{Method, RequestHead};
+use handfast_core::{Secret, UnixTime};
 use handfast_net::{ConnectionInfo, Core, LocalFuture, Refusal, Request, Response, Service};
 use handfast_pki::fill_random;
 use handfast_policy::{Context, Entropy, Failure, Input, Machine, Plan, Section};
@@ -122,8 +122,11 @@ impl Call<'_> {
             format!("{}://{}{}", head.scheme.as_str(), head.authority, head.target.as_str());
         context.client_ip = Some(connection.client_ip());
         context.request_has_body = !body.is_empty();
+        context.original_method = Some(head.method.clone());
         context.request_id = request_id(self.core);
-        context.received = self.core.clock().now();
+        let now_ms = self.core.clock().now_ms();
+        context.received = UnixTime(i64::try_from(now_ms / 1000).unwrap_or(i64::MAX));
+        context.received_nanos = u32::try_from(now_ms % 1000).unwrap_or(0) * 1_000_000;
         context.entropy = Some(Box::new(SystemEntropy));
         context.deployment = Some(self.service.deployment.clone());
         let Ok(path) = comparable_path(&mut head) else {

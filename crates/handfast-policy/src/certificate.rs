@@ -2,6 +2,7 @@
 //! chain; nothing here parses or verifies.
 
 use handfast_core::UnixTime;
+use handfast_pki::Certificate;
 
 /// A client certificate and what the host found out about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct ClientCertificate {
     pub trust: Trust,
     /// What is known about revocation.
     pub revocation: Revocation,
+    /// The certificate itself and those that came with it, leaf first, for expressions.
+    pub chain: Vec<Certificate>,
 }
 
 /// The host's verdict on the chain.

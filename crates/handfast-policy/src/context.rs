@@ -4,11 +4,13 @@ use crate::certificate::ClientCertificate;
 use crate::failure::LastError;
 use crate::machine::io::Side;
 use crate::section::{Scope, Section};
-use crate::trace::TraceRecord;
+use crate::trace::{Detail, TraceRecord};
 use bytes::Bytes;
-use handfast_core::message::{Fields, RequestHead, ResponseHead};
+use handfast_core::message::{Fields, Method, RequestHead, ResponseHead};
 use handfast_core::{Secret, UnixTime};
 use handfast_expression::Value;
+use handfast_pki::Credential;
+use handfast_pki::path::Trust;
 use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
@@ -26,6 +28,8 @@ pub struct Context {
     pub request_body: Body,
     /// Whether the client sent a body.
     pub request_has_body: bool,
+    /// The method as received.
+    pub original_method: Option<Method>,
     /// The URL as received, absolute.
     pub original_url: String,
     /// The address of the peer.
@@ -58,6 +62,8 @@ pub struct Context {
     pub trace: bool,
     /// The records so far.
     pub records: Vec<TraceRecord>,
+    /// The header as received, kept when tracing.
+    pub received_headers: Option<Vec<(String, String)>>,
     /// Time since receipt, kept up to date by the host for traces.
     pub elapsed: Duration,
     /// When the request was received.
@@ -280,7 +286,7 @@ pub struct UserIdentity {
 }
 
 /// The service and the gateway that runs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct DeploymentIdentity {
     /// Name of the service.
     pub service_name: String,
@@ -292,6 +298,10 @@ pub struct DeploymentIdentity {
     pub gateway_id: String,
     /// The instance of it.
     pub instance_id: String,
+    /// The certificates of the service with their resource names.
+    pub certificates: Vec<(String, Arc<Credential>)>,
+    /// What `Verify()` of a certificate demands its path to end in.
+    pub trust: Option<Arc<Trust>>,
 }
 
 /// `context.Variables`: name to value, case-sensitive, in order of first writing.
@@ -383,14 +393,26 @@ impl Context {
         at: (Section, Option<Scope>, &Arc<str>),
         message: impl FnOnce() -> M,
     ) {
+        self.record_with(source, at, || (message(), Vec::new()));
+    }
+
+    /// The same with what it happened with.
+    pub(crate) fn record_with<M: Into<Cow<'static, str>>>(
+        &mut self,
+        source: &'static str,
+        at: (Section, Option<Scope>, &Arc<str>),
+        fill: impl FnOnce() -> (M, Vec<(&'static str, Detail)>),
+    ) {
         if self.trace && self.records.len() < RECORDS_MAX {
+            let (message, details) = fill();
             self.records.push(TraceRecord {
                 source,
                 section: at.0,
                 scope: at.1,
                 path: Arc::clone(at.2),
                 elapsed: self.elapsed,
-                message: message().into(),
+                message: message.into(),
+                details,
             });
         }
     }

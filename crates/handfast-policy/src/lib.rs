@@ -55,4 +55,4 @@ pub use reader::Format;
 pub use schema::messages::target as diagnostic_target;
 pub use schema::{CATALOGUE, CatalogueEntry};
 pub use section::{Scope, Scopes, Section, Sections};
-pub use trace::TraceRecord;
+pub use trace::{Detail, TraceRecord, trace_document};

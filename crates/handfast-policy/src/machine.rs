@@ -19,6 +19,7 @@ use crate::failure::{Answer, Failure, LastError};
 use crate::plan::{Node, Plan};
 use crate::policies::cors;
 use crate::section::Section;
+use crate::trace::header_lines;
 use evaluate::Evaluations;
 use handfast_core::UnixTime;
 use handfast_core::message::{Fields, ResponseHead};
@@ -87,6 +88,9 @@ impl Machine {
     /// A machine that has not begun.
     pub fn new(plan: Arc<Plan>, mut context: Context) -> Self {
         context.keeps_request_body = plan.keeps_request_body;
+        if context.trace && context.received_headers.is_none() {
+            context.received_headers = Some(header_lines(&context.request.fields));
+        }
         Self {
             plan,
             context,

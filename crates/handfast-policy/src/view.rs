@@ -5,6 +5,7 @@ pub(crate) mod liquid;
 pub(crate) mod message;
 mod url;
 
+use crate::certificate;
 use crate::context::{Body, Context, GroupIdentity};
 use crate::machine::io::Side as Message;
 use crate::machine::step::At;
@@ -12,7 +13,9 @@ use crate::section::{Scope, Section};
 use handfast_core::UnixTime;
 use handfast_core::message::Fields;
 use handfast_expression::value::Date;
-use handfast_expression::{BodyState, ContextView, Lookup, Part, Prim, Side, Type, Value};
+use handfast_expression::{BodyState, ContextView, Lookup, Part, Prim, Revocation, Side, Type, Value};
+use handfast_pki::path::Trust;
+use handfast_pki::{Certificate, Credential};
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
@@ -110,7 +113,7 @@ impl ContextView for View<'_> {
                 .into_iter()
                 .find(|(name, _)| name.eq_ignore_ascii_case(key))
                 .map(|(_, value)| value),
-            Lookup::Certificates => None,
+            Lookup::Certificates => certificate(self.context, key),
         }
     }
 
@@ -127,7 +130,7 @@ impl ContextView for View<'_> {
                 let parameters = self.context.matched_parameters.iter();
                 parameters.map(|(name, value)| (name.clone(), Value::str(value))).collect()
             }
-            Lookup::Certificates => Vec::new(),
+            Lookup::Certificates => certificates(self.context),
         }
     }
 
@@ -141,6 +144,19 @@ impl ContextView for View<'_> {
 
     fn body(&mut self, side: Side, preserve: bool) -> BodyState {
         body(self.context, side, preserve)
+    }
+
+    fn trust(&self) -> Option<Arc<Trust>> {
+        self.context.deployment.as_ref()?.trust.clone()
+    }
+
+    fn revocation(&mut self, path: &[Certificate]) -> Revocation {
+        let known = self.context.certificate.as_ref().filter(|known| known.chain.first() == path.first());
+        match known.map(|known| known.revocation) {
+            Some(certificate::Revocation::Good) => Revocation::Good,
+            Some(certificate::Revocation::Revoked) => Revocation::Revoked,
+            _ => Revocation::Unknown,
+        }
     }
 
     fn trace(&mut self, source: &str, data: &str) {
@@ -327,6 +343,12 @@ fn product(context: &Context, name: &str) -> Option<Value> {
 fn request(context: &Context, name: &str) -> Option<Value> {
     match name {
         "Method" => text(context.request.method.as_str()),
+        "OriginalMethod" => context.original_method.as_ref().map(|method| Value::str(method.as_str())),
+        "Certificate" => client_certificate(context),
+        "ClientCertificates" => {
+            let own = client_certificate(context);
+            Some(Value::array(Type::class("X509Certificate2"), own.into_iter().collect()))
+        }
         "IpAddress" => context.client_ip.map(|address| Value::str(address.to_canonical().to_string())),
         "HasBody" => Some(Value::Bool(match &context.request_body {
             Body::Keep => context.request_has_body,
@@ -334,6 +356,33 @@ fn request(context: &Context, name: &str) -> Option<Value> {
         })),
         _ => None,
     }
+}
+
+/// The client certificate as an `X509Certificate2`, without a key.
+fn client_certificate(context: &Context) -> Option<Value> {
+    let chain = &context.certificate.as_ref()?.chain;
+    Some(Value::certificate(chain.first()?.clone(), None, chain.clone()))
+}
+
+/// A certificate of the service by thumbprint or resource name.
+fn certificate(context: &Context, key: &str) -> Option<Value> {
+    let mut all = context.deployment.as_ref()?.certificates.iter();
+    let is = |(id, one): &&(String, Arc<Credential>)| {
+        id.eq_ignore_ascii_case(key) || one.leaf().thumbprint().eq_ignore_ascii_case(key)
+    };
+    all.find(is).map(|(_, credential)| credential_value(credential))
+}
+
+/// The certificates of the service by thumbprint.
+fn certificates(context: &Context) -> Vec<(String, Value)> {
+    let Some(deployment) = &context.deployment else { return Vec::new() };
+    let entry = |(_, one): &(String, Arc<Credential>)| (one.leaf().thumbprint(), credential_value(one));
+    deployment.certificates.iter().map(entry).collect()
+}
+
+fn credential_value(credential: &Credential) -> Value {
+    let chain = credential.chain().to_vec();
+    Value::certificate(credential.leaf().clone(), Some(credential.key().clone()), chain)
 }
 
 fn response(context: &Context, name: &str) -> Option<Value> {

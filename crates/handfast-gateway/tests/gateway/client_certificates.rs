@@ -120,3 +120,20 @@ fn the_consumption_tier_demands_a_certificate_when_it_is_enabled() {
         assert_eq!(ask(&world, Some(&world.pki.client("any"))).0, 200, "{sku}");
     }
 }
+
+#[test]
+fn an_expression_on_the_client_certificate_makes_the_host_ask_for_one() {
+    let mut world = world(
+        "<set-header name=\"X-Client\"><value>@(context.Request.Certificate == null ? \"none\" : context.Request.Certificate.Thumbprint + \" \" + context.Request.Certificate.VerifyNoRevocation())</value></set-header>",
+    );
+    world.serve();
+    let edge = world.pki.client("edge");
+    let thumbprint = edge.leaf().thumbprint();
+    let (status, text) = ask(&world, Some(&edge));
+    assert_eq!(status, 200, "{text}");
+    assert!(text.contains(&format!("X-Client: {thumbprint} True")), "{text}");
+    assert!(ask(&world, None).1.contains("X-Client: none"));
+    let foreign = TestPki::new(world.env.clock.now()).client("foreign");
+    let (status, text) = ask(&world, Some(&foreign));
+    assert!(status == 200 && text.contains(" False"), "{status} {text}");
+}

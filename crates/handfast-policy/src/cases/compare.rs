@@ -5,6 +5,7 @@ use super::host::split;
 use super::{Block, Exchange, Expectation, Mismatch, Outcome};
 use crate::context::{Body, CertificateSelection, Context};
 use crate::machine::io::{BackendVersion, ForwardRequest, SendRequest};
+use crate::trace::Detail;
 use crate::view::message::response_of;
 use bytes::Bytes;
 use handfast_core::message::Fields;
@@ -237,7 +238,13 @@ fn lines(block: &Block) -> Vec<String> {
 fn trace(context: &Context) -> Vec<String> {
     let line = |record: &crate::TraceRecord| {
         let scope = record.scope.map_or("-", crate::Scope::as_str);
-        format!("{} {scope} {}: {}", record.section.as_str(), record.path, record.message)
+        let text = |(name, detail): &(&str, Detail)| match detail {
+            Detail::Text(text) => Some(format!("{name}: {text}")),
+            Detail::Request { .. } | Detail::Response { .. } => None,
+        };
+        let details: Vec<String> = record.details.iter().filter_map(text).collect();
+        let details = if details.is_empty() { String::new() } else { format!(" ({})", details.join("; ")) };
+        format!("{} {scope} {}: {}{details}", record.section.as_str(), record.path, record.message)
     };
     context.records.iter().map(line).collect()
 }

@@ -8,6 +8,7 @@ use super::io::{BodyForm, Output, Side};
 use super::step::{At, Halt};
 use crate::failure::Failure;
 use crate::setting::{Expression, Setting, Text, body_bytes};
+use crate::trace::Detail;
 use crate::view::View;
 use bytes::Bytes;
 use handfast_expression::{Budget, Evaluation, Exception, Need, Outcome, Value};
@@ -224,14 +225,24 @@ impl At<'_> {
 
     fn threw(&mut self, expression: &Expression, exception: &Exception) -> Halt {
         let message = format!("Expression evaluation failed. {}", exception.message);
-        let source = &expression.source;
-        self.note(|| format!("Expression evaluation failed. '{source}': {}", exception.message));
+        self.note_with(|| {
+            let details = vec![
+                ("expression", Detail::text(&expression.source)),
+                ("details", Detail::text(format!("{}: {}", exception.kind, exception.message))),
+            ];
+            ("Expression evaluation failed.", details)
+        });
         evaluation_failure(message)
     }
 
     fn note_evaluated(&mut self, expression: &Expression, value: &Value) {
-        let source = &expression.source;
-        self.note(|| format!("Expression was successfully evaluated. '{source}' = '{}'", value.to_text()));
+        self.note_with(|| {
+            let details = vec![
+                ("expression", Detail::text(&expression.source)),
+                ("value", Detail::text(value.to_text())),
+            ];
+            ("Expression was successfully evaluated.", details)
+        });
     }
 }
 

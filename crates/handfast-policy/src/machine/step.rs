@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::plan::Node;
 use crate::policies::cors::Cors;
+use crate::trace::Detail;
 use handfast_core::UnixTime;
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -76,6 +77,15 @@ impl From<Failure> for Halt {
 }
 
 impl At<'_> {
+    /// The same with what it happened with.
+    pub(crate) fn note_with<M: Into<Cow<'static, str>>>(
+        &mut self,
+        fill: impl FnOnce() -> (M, Vec<(&'static str, Detail)>),
+    ) {
+        let node = self.node;
+        self.context.record_with(node.name, (self.section, Some(node.scope), &node.path), fill);
+    }
+
     /// Asks for [`Step::after_response`].
     pub(crate) fn defer(&mut self) {
         self.deferred.push_back(Arc::clone(self.node));

@@ -11,6 +11,7 @@ use crate::machine::step::{At, Flow, Halt, Ran, Step};
 use crate::position::Position;
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind};
 use crate::setting::Setting;
+use crate::trace::{Detail, header_lines};
 use crate::tree::Element;
 use handfast_core::Diagnostic;
 use std::sync::Arc;
@@ -138,8 +139,16 @@ impl Step for Forward {
         context.pending_status = None;
         let backend = context.backend.clone();
         let seconds = options.timeout.as_secs();
-        at.note(|| {
-            format!("Request is being forwarded to the backend service. Timeout set to {seconds} seconds")
+        let (method, base) = (at.context.request.method.clone(), backend.base_url.clone());
+        let target = at.context.request.target.as_str().to_owned();
+        let headers = if at.context.trace { header_lines(&at.context.request.fields) } else { Vec::new() };
+        at.note_with(|| {
+            let url = format!("{}{target}", base.as_deref().unwrap_or_default());
+            let request = Detail::Request { method: method.to_string(), url, headers };
+            let message = format!(
+                "Request is being forwarded to the backend service. Timeout set to {seconds} seconds"
+            );
+            (message, vec![("request", request)])
         });
         Ok(Flow::Await(Output::Forward(Box::new(ForwardRequest { backend, options }))))
     }
@@ -148,8 +157,12 @@ impl Step for Forward {
         match answer {
             Input::Response(head) => {
                 let status = head.status;
+                at.note_with(|| {
+                    let (reason, headers) = (head.reason.to_string(), header_lines(&head.fields));
+                    let response = Detail::Response { status, reason, headers };
+                    (format!("response status {status}"), vec![("response", response)])
+                });
                 at.context.set_response(Response { head, body: Body::Keep });
-                at.note(|| format!("response status {status}"));
                 if self.options.fail_on_error_status_code && (400..600).contains(&status) {
                     return Ok(Flow::fail(Failure {
                         source: "",

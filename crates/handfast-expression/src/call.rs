@@ -16,6 +16,8 @@ pub(crate) struct Call<'a> {
     pub(crate) host: &'a mut dyn ContextView,
     /// Bytes that may still be allocated.
     pub(crate) memory: &'a mut usize,
+    /// Steps that may still be made.
+    pub(crate) steps: &'a mut u64,
 }
 
 impl Call<'_> {

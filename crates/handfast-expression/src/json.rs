@@ -1,8 +1,10 @@
 //! JSON tokens as Newtonsoft's: shared by reference, changed in place, each with its parent.
 
+mod path;
 mod read;
 mod write;
 
+pub(crate) use path::select;
 pub(crate) use read::{parse, parse_plain};
 
 use crate::fault::{Fault, argument_null, throw};
@@ -155,7 +157,26 @@ impl Token {
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<Self> {
-        self.find(name).map(|property| property.value())
+        self.get_in(name)
+    }
+
+    /// The value of a property, when this is an object that has it.
+    pub(crate) fn get_in(&self, name: &str) -> Option<Self> {
+        match &*lock(&self.0.kind) {
+            Kind::Object(items) => items.iter().find_map(|item| match &*lock(&item.0.kind) {
+                Kind::Property(found, value) if found == name => Some(value.clone()),
+                _ => None,
+            }),
+            _ => None,
+        }
+    }
+
+    /// The child at a place.
+    pub(crate) fn child_at(&self, at: usize) -> Option<Self> {
+        match &*lock(&self.0.kind) {
+            Kind::Object(items) | Kind::Array(items) => items.get(at).cloned(),
+            _ => None,
+        }
     }
 
     pub(crate) fn set_value(&self, value: Self) {

@@ -27,6 +27,7 @@ mod library;
 pub mod machine;
 mod parser;
 pub mod program;
+mod regex;
 mod surface;
 mod syntax;
 mod text;

@@ -358,7 +358,14 @@ impl Evaluation {
         let Some(member) = crate::surface::entry("Object").and_then(|entry| entry.members.first()) else {
             return Err(Fault::Budget);
         };
-        let mut call = Call { member, args: &mut [], types: &[], host, memory: &mut self.memory };
+        let mut call = Call {
+            member,
+            args: &mut [],
+            types: &[],
+            host,
+            memory: &mut self.memory,
+            steps: &mut self.steps,
+        };
         let items = match value {
             Value::Json(token) if pairs => Some(token.pairs()),
             other => call.items_of(other)?,
@@ -384,7 +391,14 @@ impl Evaluation {
         {
             return Err(null_reference());
         }
-        let mut call = Call { member: op.member, args, types: &op.types, host, memory: &mut self.memory };
+        let mut call = Call {
+            member: op.member,
+            args,
+            types: &op.types,
+            host,
+            memory: &mut self.memory,
+            steps: &mut self.steps,
+        };
         let result = (op.member.eval)(&mut call);
         if let Err(Fault::Need(need)) = result {
             // The same call is made again when the host has what it needs.

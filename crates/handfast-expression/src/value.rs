@@ -180,7 +180,9 @@ pub enum Object {
     /// An RSA key.
     Rsa(Mutex<crate::library::crypto::RsaKey>),
     /// A compiled regular expression.
-    Regex(crate::library::regex::Pattern),
+    Regex(Arc<crate::regex::Regex>),
+    /// A match of one, for what comes after it.
+    Found(Box<crate::library::regex::Found>),
     /// A delegate.
     Closure(Closure),
     /// An exception.
@@ -361,6 +363,7 @@ impl Object {
             Self::Xml(node) => Type::class(node.class()),
             Self::Rsa(_) => Type::class("RSA"),
             Self::Regex(_) => Type::class("Regex"),
+            Self::Found(_) => Type::class("Match"),
             Self::Closure(_) => Type::class("Delegate"),
             Self::Exception(exception) => Type::class(exception.kind),
         }

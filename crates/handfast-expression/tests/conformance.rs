@@ -158,11 +158,15 @@ fn shown(value: &Value) -> String {
 }
 
 fn run(source: &str, target: Target) -> String {
+    run_in(source, target, false)
+}
+
+fn run_in(source: &str, target: Target, strict: bool) -> String {
     let (text, form) = match source.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')) {
         Some(inner) => (inner, Form::Block),
         None => (source, Form::Expression),
     };
-    let program = match compile(text, form, target, false) {
+    let program = match compile(text, form, target, strict) {
         Ok(program) => program,
         Err(problems) => return format!("error: {}", problems[0].message),
     };
@@ -181,13 +185,17 @@ fn run(source: &str, target: Target) -> String {
 }
 
 fn check(file: &str, text: &str, target: Target) {
+    check_in(file, text, target, false);
+}
+
+fn check_in(file: &str, text: &str, target: Target, strict: bool) {
     let mut wrong = Vec::new();
     let mut count = 0;
     for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let (id, rest) = line.split_once(" | ").expect("a line has an id");
         let (source, expected) = rest.rsplit_once(" => ").expect("a line has a result");
         count += 1;
-        let found = run(source, target);
+        let found = run_in(source, target, strict);
         if found != expected
             && !(expected.starts_with("throws") && !expected.contains(':') && found.starts_with(expected))
         {
@@ -206,6 +214,11 @@ fn expressions_give_the_recorded_results() {
 #[test]
 fn what_does_not_compile_is_refused_with_the_recorded_text() {
     check("errors.txt", include_str!("data/errors.txt"), Target::String);
+}
+
+#[test]
+fn the_strict_profile_refuses_what_azure_refuses() {
+    check_in("strict.txt", include_str!("data/strict.txt"), Target::String, true);
 }
 
 #[test]

@@ -42,6 +42,15 @@ fn is_kind(member: &Member, kinds: &[MemberKind]) -> bool {
 impl Binder {
     /// Refuses what the strict profile does not have.
     pub(super) fn allowed(&self, member: &Member, at: usize) -> Bound<()> {
+        let refused_type = surface::entry(member.owner).is_some_and(|entry| entry.def.lenient);
+        if self.strict && refused_type && !member.extension {
+            let full = surface::full_name(member.owner);
+            return fail(
+                "APIM0001",
+                format!("Usage of type '{full}' is not supported within expressions"),
+                at,
+            );
+        }
         if self.strict && member.lenient {
             let text = format!(
                 "Usage of member '{}' of type '{}' is not supported within expressions",
@@ -297,7 +306,6 @@ fn known_but_refused(of: &Type, name: &str) -> Option<String> {
         ("XElement", "Load Save"),
         ("XmlDocument", "Load Save"),
         ("Object", "GetType ReferenceEquals"),
-        ("Regex", "Escape"),
         (
             "DateTime",
             "ParseExact TryParseExact SpecifyKind FromFileTime ToFileTime FromBinary ToBinary FromOADate ToOADate",

@@ -1,22 +1,20 @@
-//! `System.Text.RegularExpressions` for the patterns whose meaning the linear engine shares. A pattern that
-//! needs look-around, back-references or balancing is refused with an exception that says so.
+//! `System.Text.RegularExpressions` over the matcher of [`crate::regex`].
 
 use crate::call::Call;
 use crate::each;
-use crate::fault::{Fault, throw};
+use crate::fault::{Fault, out_of_range};
+use crate::regex::{self, Captures, Regex};
 use crate::surface::{PLAIN, Row, TypeDef};
-use crate::types::EnumDef;
+use crate::types::{EnumDef, Type};
 use crate::value::{Object, Value};
+use std::sync::Arc;
 
-/// A compiled pattern.
-pub struct Pattern {
-    /// As written.
-    pub text: String,
-    compiled: regex::Regex,
+/// A match with what it takes to expand a replacement from it and to find the next one.
+pub struct Found {
+    regex: Arc<Regex>,
+    input: Arc<[char]>,
+    captures: Captures,
 }
-
-/// Bytes that a compiled pattern may take.
-const PATTERN_BYTES_MAX: usize = 1 << 20;
 
 pub(super) static REGEX_OPTIONS: EnumDef = EnumDef {
     name: "RegexOptions",
@@ -30,249 +28,303 @@ pub(super) static REGEX_OPTIONS: EnumDef = EnumDef {
         ("Compiled", 8),
         ("Singleline", 16),
         ("IgnorePatternWhitespace", 32),
+        ("RightToLeft", 64),
+        ("ECMAScript", 256),
         ("CultureInvariant", 512),
+        ("NonBacktracking", 1024),
     ],
 };
 
-fn compile(text: &str, options: i64) -> Result<Pattern, Fault> {
-    let multiline = options & 2 != 0;
-    // `$` also stands before a final newline, unless lines are matched one by one.
-    let (mut translated, mut chars, mut class) = (String::new(), text.chars(), false);
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => match chars.next() {
-                Some('Z') => translated.push_str("(?:\\n?\\z)"),
-                Some(next) => translated.extend(['\\', next]),
-                None => translated.push('\\'),
-            },
-            '[' if class => {
-                // Class subtraction, which the linear engine would read as a nested class.
-                return Err(throw(
-                    "ArgumentException",
-                    format!("Invalid pattern '{text}'. nested classes are not supported"),
-                ));
-            }
-            '[' => {
-                class = true;
-                translated.push('[');
-            }
-            ']' => {
-                class = false;
-                translated.push(']');
-            }
-            '$' if !class && !multiline => translated.push_str("(?:\\n?\\z)"),
-            other => translated.push(other),
-        }
-    }
-    let compiled = regex::RegexBuilder::new(&translated)
-        .case_insensitive(options & 1 != 0)
-        .multi_line(multiline)
-        .dot_matches_new_line(options & 16 != 0)
-        .ignore_whitespace(options & 32 != 0)
-        .size_limit(PATTERN_BYTES_MAX)
-        .build();
-    match compiled {
-        Ok(compiled) => Ok(Pattern { text: text.to_owned(), compiled }),
-        Err(error) => {
-            let reason =
-                error.to_string().lines().last().unwrap_or("").trim_start_matches("error: ").to_owned();
-            Err(throw("ArgumentException", format!("Invalid pattern '{text}'. {reason}")))
-        }
-    }
-}
-
-/// Pattern and input of a static or an instance call, and where further arguments start.
-fn parts(call: &Call<'_>) -> Result<(std::sync::Arc<Object>, std::sync::Arc<str>, usize), Fault> {
-    if !call.member.is_static {
-        return Ok((call.object(0)?, call.text(1)?, 2));
-    }
-    let options = (2..call.count()).find_map(|at| match call.arg(at) {
-        Value::Enum(_, number) => Some(*number),
-        _ => None,
-    });
-    let pattern = compile(&call.text(1)?, options.unwrap_or(0))?;
-    Ok((std::sync::Arc::new(Object::Regex(pattern)), call.text(0)?, 2))
-}
-
-fn pattern(object: &Object) -> Result<&regex::Regex, Fault> {
-    match object {
-        Object::Regex(pattern) => Ok(&pattern.compiled),
-        _ => Err(crate::fault::null_reference()),
-    }
-}
-
 fn create(call: &mut Call<'_>) -> Result<Value, Fault> {
     let options = if call.count() > 1 { call.int(1)? } else { 0 };
-    Ok(Value::object(Object::Regex(compile(&call.text(0)?, options)?)))
+    Ok(Value::object(Object::Regex(regex::cached(&call.text(0)?, options)?)))
 }
 
-fn is_match(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let (object, input, _) = parts(call)?;
-    Ok(Value::Bool(pattern(&object)?.is_match(&input)))
+/// Pattern, input and where the search begins, of a static or an instance call.
+struct Search {
+    regex: Arc<Regex>,
+    input: Arc<[char]>,
+    from: usize,
+}
+
+fn search(call: &mut Call<'_>, start: Option<usize>) -> Result<Search, Fault> {
+    let (regex, text) = if call.member.is_static {
+        let options = call.args.iter().skip(2).find_map(|arg| match arg {
+            Value::Enum(_, number) => Some(*number),
+            _ => None,
+        });
+        (regex::cached(&call.text(1)?, options.unwrap_or(0))?, call.text(0)?)
+    } else {
+        (of(call, 0)?, call.text(1)?)
+    };
+    call.allocate(text.len().saturating_mul(size_of::<char>()))?;
+    let input: Arc<[char]> = text.chars().collect();
+    let from = match start.filter(|at| !call.member.is_static && *at < call.count()) {
+        Some(at) => {
+            usize::try_from(call.int(at)?).ok().filter(|from| *from <= input.len()).ok_or_else(|| {
+                out_of_range("startat", "Start index cannot be less than 0 or greater than input length.")
+            })?
+        }
+        None => regex.start(input.len()),
+    };
+    Ok(Search { regex, input, from })
+}
+
+fn of(call: &Call<'_>, at: usize) -> Result<Arc<Regex>, Fault> {
+    match &*call.object(at)? {
+        Object::Regex(regex) => Ok(regex.clone()),
+        _ => Err(call.missing(at)),
+    }
+}
+
+impl Search {
+    /// All matches, at most so many, in the order in which they are found.
+    fn all(&self, call: &mut Call<'_>, most: usize) -> Result<Vec<Captures>, Fault> {
+        let mut out = Vec::new();
+        let mut from = Some(self.from);
+        while let Some(at) = from.filter(|_| out.len() < most) {
+            let Some(found) = self.regex.find(&self.input, at, call.steps)? else { break };
+            let pieces: usize = found.0.iter().map(Vec::len).sum();
+            call.allocate(64 + pieces.saturating_mul(16))?;
+            from = self.regex.after(&found, self.input.len());
+            out.push(found);
+        }
+        Ok(out)
+    }
+
+    fn text(&self, from: usize, to: usize) -> String {
+        self.input.get(from..to).unwrap_or(&[]).iter().collect()
+    }
+}
+
+/// A position in UTF-16 units.
+fn units(input: &[char], at: usize) -> usize {
+    at + input.iter().take(at).filter(|c| **c as u32 > 0xffff).count()
+}
+
+fn piece(
+    class: &'static str,
+    input: &[char],
+    range: Option<(usize, usize)>,
+    more: Vec<(&'static str, Value)>,
+) -> Value {
+    let (from, to) = range.unwrap_or((0, 0));
+    let text: String = input.get(from..to).unwrap_or(&[]).iter().collect();
+    let index = units(input, from);
+    let mut fields = vec![
+        ("Value", Value::str(text)),
+        ("Index", Value::count(index)),
+        ("Length", Value::count(units(input, to) - index)),
+    ];
+    fields.extend(more);
+    Value::record(class, fields)
 }
 
 fn group(
     class: &'static str,
-    input: &str,
+    input: &[char],
     name: &str,
-    found: Option<regex::Match<'_>>,
-    mut more: Vec<(&'static str, Value)>,
+    all: &[(usize, usize)],
+    more: Vec<(&'static str, Value)>,
 ) -> Value {
-    let (text, at) = found.map_or(("", 0), |found| (found.as_str(), found.start()));
-    let index = crate::text::utf16_len(input.get(..at).unwrap_or(""));
+    let captures = all.iter().map(|range| piece("Capture", input, Some(*range), Vec::new())).collect();
     let mut fields = vec![
-        ("Success", Value::Bool(found.is_some())),
-        ("Value", Value::str(text)),
-        ("Index", Value::count(index)),
-        ("Length", Value::count(crate::text::utf16_len(text))),
+        ("Success", Value::Bool(!all.is_empty())),
         ("Name", Value::str(name)),
+        ("Captures", Value::list(Type::class("CaptureCollection"), captures)),
     ];
-    fields.append(&mut more);
-    Value::record(class, fields)
+    fields.extend(more);
+    piece(class, input, all.last().copied(), fields)
 }
 
-/// A match as an object; groups without a name come first, as .NET numbers them.
-fn match_of(pattern: &regex::Regex, input: &str, found: Option<&regex::Captures<'_>>) -> Value {
-    let Some(captures) = found else {
-        return group("Match", input, "0", None, vec![("Groups", Value::sequence(Vec::new()))]);
-    };
-    let names: Vec<_> = pattern.capture_names().collect();
-    let numbered = names.iter().enumerate().filter(|(_, name)| name.is_none());
-    let named = names.iter().enumerate().filter(|(_, name)| name.is_some());
-    let groups = numbered.chain(named).enumerate().map(|(number, (index, name))| {
-        group(
-            "Group",
-            input,
-            &name.map_or_else(|| number.to_string(), str::to_owned),
-            captures.get(index),
-            Vec::new(),
-        )
-    });
-    let groups = Value::sequence(groups.collect());
-    group("Match", input, "0", captures.get(0), vec![("Groups", groups)])
+fn no_match() -> Value {
+    let groups = ("Groups", Value::list(Type::class("GroupCollection"), Vec::new()));
+    group("Match", &[], "0", &[], vec![groups])
+}
+
+fn match_of(call: &mut Call<'_>, search: &Search, captures: Captures) -> Result<Value, Fault> {
+    let pieces: usize = captures.0.iter().map(Vec::len).sum();
+    call.allocate((pieces + captures.0.len()).saturating_mul(300))?;
+    let groups = search
+        .regex
+        .groups
+        .iter()
+        .zip(&captures.0)
+        .map(|((_, name), all)| group("Group", &search.input, name, all, Vec::new()))
+        .collect();
+    let whole = captures.0.first().cloned().unwrap_or_default();
+    let found = Found { regex: search.regex.clone(), input: search.input.clone(), captures };
+    let more = vec![
+        ("Groups", Value::list(Type::class("GroupCollection"), groups)),
+        ("Found", Value::object(Object::Found(Box::new(found)))),
+    ];
+    Ok(group("Match", &search.input, "0", &whole, more))
+}
+
+fn is_match(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let search = search(call, Some(2))?;
+    Ok(Value::Bool(search.regex.find(&search.input, search.from, call.steps)?.is_some()))
 }
 
 fn first(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let (object, input, _) = parts(call)?;
-    let pattern = pattern(&object)?;
-    Ok(match_of(pattern, &input, pattern.captures(&input).as_ref()))
+    let mut search = search(call, Some(2))?;
+    if !call.member.is_static && call.count() > 3 {
+        let end =
+            search.from.saturating_add(usize::try_from(call.int(3)?).unwrap_or(0)).min(search.input.len());
+        search.input = search.input.get(..end).unwrap_or(&[]).into();
+    }
+    match search.regex.find(&search.input, search.from, call.steps)? {
+        Some(found) => match_of(call, &search, found),
+        None => Ok(no_match()),
+    }
 }
 
 fn all(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let (object, input, _) = parts(call)?;
-    let pattern = pattern(&object)?;
-    call.allocate(input.len().saturating_mul(64))?;
-    Ok(Value::sequence(
-        pattern.captures_iter(&input).map(|found| match_of(pattern, &input, Some(&found))).collect(),
-    ))
+    let search = search(call, Some(2))?;
+    let found = search.all(call, usize::MAX)?;
+    let mut out = Vec::with_capacity(found.len());
+    for captures in found {
+        out.push(match_of(call, &search, captures)?);
+    }
+    Ok(Value::list(Type::class("MatchCollection"), out))
 }
 
-/// A .NET replacement pattern: what is no reference stays as it is.
-fn expand(pattern: &regex::Regex, captures: &regex::Captures<'_>, replacement: &str, out: &mut String) {
-    let mut rest = replacement;
-    while let Some(at) = rest.find('$') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        if let Some(after) = rest.strip_prefix('$') {
-            out.push('$');
-            rest = after;
-            continue;
-        }
-        if let Some(after) = rest.strip_prefix('&') {
-            out.push_str(captures.get(0).map_or("", |found| found.as_str()));
-            rest = after;
-            continue;
-        }
-        let (name, after) = match rest.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
-            Some((name, after)) => (name, after),
-            None => rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len())),
-        };
-        let index = name
-            .parse::<usize>()
-            .ok()
-            .or_else(|| pattern.capture_names().position(|known| known == Some(name)));
-        match index.filter(|index| *index < captures.len() && !name.is_empty()) {
-            Some(index) => {
-                out.push_str(captures.get(index).map_or("", |found| found.as_str()));
-                rest = after;
+fn found(call: &Call<'_>) -> Option<(Search, Captures)> {
+    match super::context::named(call.arg(0), "Found") {
+        Value::Object(object) => match &*object {
+            Object::Found(found) => {
+                let search = Search { regex: found.regex.clone(), input: found.input.clone(), from: 0 };
+                Some((search, found.captures.clone()))
             }
-            None => out.push('$'),
-        }
+            _ => None,
+        },
+        _ => None,
     }
-    out.push_str(rest);
+}
+
+fn next(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let Some((search, captures)) = found(call) else { return Ok(no_match()) };
+    let Some(from) = search.regex.after(&captures, search.input.len()) else { return Ok(no_match()) };
+    match search.regex.find(&search.input, from, call.steps)? {
+        Some(found) => match_of(call, &search, found),
+        None => Ok(no_match()),
+    }
+}
+
+fn result(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let pattern = call.text(1)?;
+    let Some((search, captures)) = found(call) else {
+        return Err(crate::fault::throw(
+            "NotSupportedException",
+            "Result cannot be called on a failed Match.",
+        ));
+    };
+    let mut out = String::new();
+    regex::expand(&search.regex, &search.input, &captures, &pattern, &mut out);
+    call.allocate(out.len())?;
+    Ok(Value::str(out))
+}
+
+/// Matches in the order of the text, whatever the direction of the search.
+fn in_order(mut found: Vec<Captures>) -> Vec<Captures> {
+    found.sort_by_key(Captures::range);
+    found
 }
 
 fn replace(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let (object, input, at) = parts(call)?;
-    let pattern = pattern(&object)?;
-    if let Value::Str(replacement) = call.arg(at).clone() {
-        let limit = call
-            .arg(at + 1)
-            .as_int()
-            .filter(|_| !call.member.is_static)
-            .filter(|limit| *limit >= 0)
-            .map_or(usize::MAX, |limit| limit as usize);
+    let search = search(call, Some(4))?;
+    let count = if call.member.is_static || call.count() < 4 { -1 } else { call.int(3)? };
+    let found = in_order(search.all(call, usize::try_from(count).unwrap_or(usize::MAX))?);
+    if let Value::Str(replacement) = call.arg(2).clone() {
         let (mut out, mut last) = (String::new(), 0);
-        for captures in pattern.captures_iter(&input).take(limit) {
-            let Some(found) = captures.get(0) else { continue };
-            out.push_str(&input[last..found.start()]);
-            expand(pattern, &captures, &replacement, &mut out);
-            last = found.end();
-            call.allocate(replacement.len())?;
+        for captures in &found {
+            let (start, end) = captures.range();
+            let before = out.len();
+            out.push_str(&search.text(last, start));
+            regex::expand(&search.regex, &search.input, captures, &replacement, &mut out);
+            call.allocate(out.len() - before)?;
+            last = end;
         }
-        out.push_str(&input[last..]);
+        out.push_str(&search.text(last, search.input.len()));
         return Ok(Value::str(out));
     }
-    let function = call.arg(at).clone();
-    let found: Vec<_> = pattern.captures_iter(&input).collect();
-    let matches: Vec<_> = found.iter().map(|captures| match_of(pattern, &input, Some(captures))).collect();
-    let ranges: Vec<_> =
-        found.iter().filter_map(|captures| captures.get(0)).map(|found| found.range()).collect();
-    let input = input.clone();
+    if call.arg(2).is_null() {
+        return Err(call.missing(2));
+    }
+    let function = call.arg(2).clone();
+    let mut matches = Vec::with_capacity(found.len());
+    let ranges: Vec<_> = found.iter().map(Captures::range).collect();
+    for captures in found {
+        matches.push(match_of(call, &search, captures)?);
+    }
     Err(each::map(&function, &matches, move |results| {
         let (mut out, mut last) = (String::new(), 0);
-        for (range, result) in ranges.iter().zip(results) {
-            out.push_str(&input[last..range.start]);
+        for ((start, end), result) in ranges.iter().zip(results) {
+            out.push_str(&search.text(last, *start));
             out.push_str(&result.to_text());
-            last = range.end;
+            last = *end;
         }
-        out.push_str(&input[last..]);
+        out.push_str(&search.text(last, search.input.len()));
         Ok(Value::str(out))
     }))
 }
 
 fn split(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let (object, input, _) = parts(call)?;
+    let search = search(call, Some(3))?;
+    let count = if call.member.is_static || call.count() < 3 { 0 } else { call.int(2)? };
+    let most = usize::try_from(count).ok().filter(|count| *count > 0).map_or(usize::MAX, |count| count - 1);
     let (mut out, mut last) = (Vec::new(), 0);
-    for captures in pattern(&object)?.captures_iter(&input) {
-        let Some(found) = captures.get(0) else { continue };
-        out.push(input[last..found.start()].to_owned());
-        out.extend(captures.iter().skip(1).flatten().map(|group| group.as_str().to_owned()));
-        last = found.end();
+    for captures in in_order(search.all(call, most)?) {
+        let (start, end) = captures.range();
+        out.push(search.text(last, start));
+        for slot in 1..search.regex.groups.len() {
+            out.extend(captures.last(slot).map(|(from, to)| search.text(from, to)));
+        }
+        last = end;
     }
-    out.push(input[last..].to_owned());
+    out.push(search.text(last, search.input.len()));
+    call.allocate(out.len().saturating_mul(size_of::<Value>()) + search.input.len())?;
     Ok(Value::strings(out))
+}
+
+fn escaped(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let text = call.text(0)?;
+    call.allocate(text.len().saturating_mul(2))?;
+    Ok(Value::str(if call.member.name == "Escape" { regex::escape(&text) } else { regex::unescape(&text) }))
 }
 
 fn group_at(call: &mut Call<'_>) -> Result<Value, Fault> {
     let groups = call.items(0)?;
     let found = match call.arg(1) {
-        Value::Str(name) => groups.into_iter().find(|group| field(group, "Name").as_str() == Some(name)),
+        Value::Str(name) => {
+            groups.into_iter().find(|group| super::context::named(group, "Name").as_str() == Some(name))
+        }
         other => other.as_int().and_then(|at| groups.into_iter().nth(usize::try_from(at).ok()?)),
     };
-    Ok(found.unwrap_or_else(|| group("Group", "", "", None, Vec::new())))
+    Ok(found.unwrap_or_else(|| group("Group", &[], "", &[], Vec::new())))
 }
 
-fn field(record: &Value, name: &str) -> Value {
-    match record {
-        Value::Object(object) => match &**object {
-            Object::Record(_, fields) => {
-                fields.iter().find(|field| field.0 == name).map_or(Value::Null, |field| field.1.clone())
-            }
-            _ => Value::Null,
-        },
-        _ => Value::Null,
-    }
+fn item_at(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let items = call.items(0)?;
+    let found = usize::try_from(call.int(1)?).ok().and_then(|at| items.get(at).cloned());
+    found.ok_or_else(|| out_of_range("i", "Specified argument was out of the range of valid values."))
+}
+
+fn about(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let regex = of(call, 0)?;
+    Ok(match call.member.name.as_str() {
+        "Options" => Value::Enum(&REGEX_OPTIONS, regex.options),
+        "RightToLeft" => Value::Bool(regex.is_reverse()),
+        "GetGroupNames" => Value::strings(regex.groups.iter().map(|group| group.1.as_str())),
+        "GetGroupNumbers" => {
+            Value::array(Type::INT, regex.groups.iter().map(|group| Value::count(group.0)).collect())
+        }
+        _ => Value::str(&regex.text),
+    })
+}
+
+fn empty(_: &mut Call<'_>) -> Result<Value, Fault> {
+    Ok(no_match())
 }
 
 const SPACE: TypeDef = TypeDef { namespace: "System.Text.RegularExpressions", ..PLAIN };
@@ -286,47 +338,60 @@ pub(super) const TYPES: &[TypeDef] = &[
                 create,
             ),
             Row(
-                "bool IsMatch(string input); static bool IsMatch(string input, string pattern); static bool IsMatch(string input, string pattern, RegexOptions options); static bool IsMatch(string input, string pattern, RegexOptions options, TimeSpan matchTimeout)",
+                "bool IsMatch(string input); bool IsMatch(string input, int startat); static bool IsMatch(string input, string pattern); static bool IsMatch(string input, string pattern, RegexOptions options); static bool IsMatch(string input, string pattern, RegexOptions options, TimeSpan matchTimeout)",
                 is_match,
             ),
             Row(
-                "Match Match(string input); static Match Match(string input, string pattern); static Match Match(string input, string pattern, RegexOptions options); static Match Match(string input, string pattern, RegexOptions options, TimeSpan matchTimeout)",
+                "Match Match(string input); Match Match(string input, int startat); Match Match(string input, int beginning, int length); static Match Match(string input, string pattern); static Match Match(string input, string pattern, RegexOptions options); static Match Match(string input, string pattern, RegexOptions options, TimeSpan matchTimeout)",
                 first,
             ),
             Row(
-                "IEnumerable<Match> Matches(string input); static IEnumerable<Match> Matches(string input, string pattern); static IEnumerable<Match> Matches(string input, string pattern, RegexOptions options)",
+                "MatchCollection Matches(string input); MatchCollection Matches(string input, int startat); static MatchCollection Matches(string input, string pattern); static MatchCollection Matches(string input, string pattern, RegexOptions options); static MatchCollection Matches(string input, string pattern, RegexOptions options, TimeSpan matchTimeout)",
                 all,
             ),
             Row(
-                "string Replace(string input, string replacement); string Replace(string input, string replacement, int count); string Replace(string input, MatchEvaluator evaluator)",
+                "string Replace(string input, string replacement); string Replace(string input, string replacement, int count); string Replace(string input, string replacement, int count, int startat); string Replace(string input, MatchEvaluator evaluator); string Replace(string input, MatchEvaluator evaluator, int count); string Replace(string input, MatchEvaluator evaluator, int count, int startat)",
                 replace,
             ),
             Row(
-                "static string Replace(string input, string pattern, string replacement); static string Replace(string input, string pattern, string replacement, RegexOptions options); static string Replace(string input, string pattern, MatchEvaluator evaluator)",
+                "static string Replace(string input, string pattern, string replacement); static string Replace(string input, string pattern, string replacement, RegexOptions options); static string Replace(string input, string pattern, string replacement, RegexOptions options, TimeSpan matchTimeout); static string Replace(string input, string pattern, MatchEvaluator evaluator); static string Replace(string input, string pattern, MatchEvaluator evaluator, RegexOptions options); static string Replace(string input, string pattern, MatchEvaluator evaluator, RegexOptions options, TimeSpan matchTimeout)",
                 replace,
             ),
             Row(
-                "string[] Split(string input); static string[] Split(string input, string pattern); static string[] Split(string input, string pattern, RegexOptions options)",
+                "string[] Split(string input); string[] Split(string input, int count); string[] Split(string input, int count, int startat); static string[] Split(string input, string pattern); static string[] Split(string input, string pattern, RegexOptions options); static string[] Split(string input, string pattern, RegexOptions options, TimeSpan matchTimeout)",
                 split,
+            ),
+            Row("static string Unescape(string str); lenient static string Escape(string str)", escaped),
+            Row(
+                "lenient RegexOptions Options; lenient bool RightToLeft; lenient string[] GetGroupNames(); lenient int[] GetGroupNumbers(); lenient string ToString()",
+                about,
             ),
         ],
         ..SPACE
     },
     TypeDef {
         name: "Capture",
-        rows: &[Row("string Value; int Index; int Length", super::context::field)],
+        rows: &[
+            Row("string Value; int Index; int Length", super::context::field),
+            Row("lenient string ToString()", value_text),
+        ],
         ..SPACE
     },
     TypeDef {
         name: "Group",
         bases: &["Capture"],
-        rows: &[Row("bool Success; lenient string Name", super::context::field)],
+        rows: &[Row("bool Success; CaptureCollection Captures; lenient string Name", super::context::field)],
         ..SPACE
     },
     TypeDef {
         name: "Match",
         bases: &["Group"],
-        rows: &[Row("GroupCollection Groups", super::context::field)],
+        rows: &[
+            Row("GroupCollection Groups", super::context::field),
+            Row("static Match Empty", empty),
+            Row("string Result(string replacement)", result),
+            Row("lenient Match NextMatch()", next),
+        ],
         ..SPACE
     },
     TypeDef {
@@ -338,4 +403,20 @@ pub(super) const TYPES: &[TypeDef] = &[
         ],
         ..SPACE
     },
+    TypeDef {
+        name: "CaptureCollection",
+        bases: &["IEnumerable<Capture>"],
+        rows: &[Row("Capture this[int index]", item_at), Row("int Count", super::linq::count)],
+        ..SPACE
+    },
+    TypeDef {
+        name: "MatchCollection",
+        bases: &["IEnumerable<Match>"],
+        rows: &[Row("lenient Match this[int index]", item_at), Row("lenient int Count", super::linq::count)],
+        ..SPACE
+    },
 ];
+
+fn value_text(call: &mut Call<'_>) -> Result<Value, Fault> {
+    Ok(super::context::named(call.arg(0), "Value"))
+}

@@ -310,39 +310,21 @@ fn deep_equals(call: &mut Call<'_>) -> Result<Value, Fault> {
     Ok(Value::Bool(token(call, 0)?.deep_equals(&token(call, 1)?)))
 }
 
-/// The dotted paths with indexes that `SelectToken` is used with; others are refused by an exception.
 fn select(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let path = call.text(1)?;
-    let mut at = Some(token(call, 0)?);
-    let mut rest = path.trim_start_matches('$').trim_start_matches('.');
-    while let Some(current) = at.clone().filter(|_| !rest.is_empty()) {
-        if let Some(inner) = rest.strip_prefix('[') {
-            let Some((key, after)) = inner.split_once(']') else { return Err(unsupported(&path)) };
-            rest = after.trim_start_matches('.');
-            at = match (key.trim_matches(['\'', '"']), key.parse::<usize>()) {
-                (_, Ok(index)) if current.class() == "JArray" => current.children().into_iter().nth(index),
-                (name, Err(_)) if name.len() + 2 == key.len() => current.get(name),
-                (_, Ok(_)) => None,
-                _ => return Err(unsupported(&path)),
-            };
-        } else {
-            let end = rest.find(['.', '[']).unwrap_or(rest.len());
-            let name = &rest[..end];
-            if name.is_empty() || name == "*" {
-                return Err(unsupported(&path));
-            }
-            rest = rest[end..].trim_start_matches('.');
-            at = current.get(name);
-        }
+    let (me, path, strict) = (token(call, 0)?, call.text(1)?, call.truth(2));
+    let before = usize::try_from(*call.steps).unwrap_or(usize::MAX);
+    let mut budget = before;
+    let found = json::select(&me, &path, strict, &mut budget);
+    *call.steps -= u64::try_from(before - budget).unwrap_or(0);
+    let mut found = found?;
+    call.allocate(found.len().saturating_mul(size_of::<Value>()))?;
+    if call.member.name == "SelectTokens" {
+        return Ok(Value::sequence(found.into_iter().map(Value::Json).collect()));
     }
-    Ok(or_null(at))
-}
-
-fn unsupported(path: &str) -> Fault {
-    throw(
-        "JsonException",
-        format!("The path '{path}' uses wildcards or filters; names and indexes are accepted."),
-    )
+    if found.len() > 1 {
+        return Err(throw("JsonException", "Path returned multiple tokens."));
+    }
+    Ok(or_null(found.pop()))
 }
 
 fn serialize(call: &mut Call<'_>) -> Result<Value, Fault> {
@@ -383,7 +365,10 @@ pub(super) const TYPES: &[TypeDef] = &[
                 change,
             ),
             Row("static bool DeepEquals(JToken t1, JToken t2)", deep_equals),
-            Row("JToken SelectToken(string path)", select),
+            Row(
+                "JToken SelectToken(string path); JToken SelectToken(string path, bool errorWhenNoMatch); IEnumerable<JToken> SelectTokens(string path); IEnumerable<JToken> SelectTokens(string path, bool errorWhenNoMatch)",
+                select,
+            ),
         ],
         ..LINQ
     },

@@ -102,6 +102,26 @@ impl Call<'_> {
         Ok(items)
     }
 
+    /// Makes sure that every query inside a value has been enumerated, for those who take values apart.
+    pub(crate) fn deep(&mut self, value: &Value, depth: usize) -> Result<(), Fault> {
+        let Value::Object(object) = value else { return Ok(()) };
+        if depth > 64 {
+            return Err(Fault::Budget);
+        }
+        match &**object {
+            Object::Deferred(query) => match lock(&query.items).clone() {
+                None => Err(Fault::Force(value.clone())),
+                Some(items) => items.iter().try_for_each(|item| self.deep(item, depth + 1)),
+            },
+            Object::Anonymous(fields) => fields.iter().try_for_each(|field| self.deep(&field.1, depth + 1)),
+            Object::Record(_, fields) => fields.iter().try_for_each(|field| self.deep(&field.1, depth + 1)),
+            Object::Array(..) | Object::List(..) | Object::Dictionary(..) => {
+                enumerate(object).unwrap_or_default().iter().try_for_each(|item| self.deep(item, depth + 1))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The items of a value; `None` when it has none to enumerate.
     pub(crate) fn items_of(&mut self, value: &Value) -> Result<Option<Vec<Value>>, Fault> {
         Ok(match value {
@@ -114,6 +134,10 @@ impl Call<'_> {
                         entries.into_iter().map(|(key, value)| Value::pair(Value::str(key), value)).collect(),
                     )
                 }
+                Object::Deferred(query) => match lock(&query.items).clone() {
+                    Some(items) => Some(items),
+                    None => return Err(Fault::Force(value.clone())),
+                },
                 other => enumerate(other),
             },
             _ => None,
@@ -131,6 +155,7 @@ pub(crate) fn enumerate(object: &Object) -> Option<Vec<Value>> {
         Object::Dictionary(_, map) => Some(
             lock(map).entries.iter().map(|(key, value)| Value::pair(key.clone(), value.clone())).collect(),
         ),
+        Object::Deferred(query) => lock(&query.items).clone(),
         Object::Set(_, map) => Some(lock(map).entries.iter().map(|(key, _)| key.clone()).collect()),
         Object::Record(of, fields) if of.is("IGrouping") => {
             let items = fields.iter().find(|field| field.0 == "Items")?;

@@ -77,3 +77,40 @@ pub(crate) fn fold(
     }
     fault
 }
+
+/// Takes collections apart; a query among them is enumerated first.
+pub(crate) fn flattened(
+    collections: Vec<Value>,
+    finish: impl FnOnce(Vec<Vec<Value>>) -> Result<Value, Fault> + Send + 'static,
+) -> Result<Value, Fault> {
+    let mut all = Vec::with_capacity(collections.len());
+    for (at, value) in collections.iter().enumerate() {
+        let items = match value {
+            Value::Object(object) => crate::call::enumerate(object),
+            Value::Json(token) => Some(token.enumerate()?),
+            Value::Str(text) => Some(text.encode_utf16().map(Value::Char).collect()),
+            _ => None,
+        };
+        match items {
+            Some(items) => all.push(items),
+            None => {
+                let Value::Object(object) = value else { return Err(crate::fault::null_reference()) };
+                if !matches!(**object, crate::value::Object::Deferred(_)) {
+                    return Err(crate::fault::null_reference());
+                }
+                // The items of this query take its place, then the rest is looked at.
+                let (query, mut rest) = (value.clone(), collections.clone());
+                return Err(Fault::Items(
+                    query,
+                    Box::new(move |items| {
+                        if let Some(place) = rest.get_mut(at) {
+                            *place = Value::sequence(items);
+                        }
+                        flattened(rest, finish)
+                    }),
+                ));
+            }
+        }
+    }
+    finish(all)
+}

@@ -1,7 +1,7 @@
 //! Why an evaluation stops before its end, for a while or for good.
 
 use crate::each::Each;
-use crate::value::Exception;
+use crate::value::{Exception, Value};
 
 /// Something the host must bring before the evaluation can go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,10 @@ pub(crate) enum Fault {
     Budget,
     /// The same call must be made again when the host has brought this.
     Need(Need),
+    /// The result of the call is what this makes of the items of a query.
+    Items(Value, crate::each::Finish),
+    /// The same call must be made again when this query has been enumerated.
+    Force(Value),
     /// The result of the call is the result of this iteration.
     Each(Box<Each>),
 }

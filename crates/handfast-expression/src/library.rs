@@ -7,9 +7,13 @@ mod collections;
 mod context;
 pub(crate) mod convert;
 pub(crate) mod crypto;
+mod culture;
 mod dates;
+mod encoding;
+mod exact;
 pub(crate) mod gateway;
 mod linq;
+mod math;
 pub(crate) mod number;
 pub(crate) mod random;
 mod readers;
@@ -20,6 +24,7 @@ mod tokens;
 pub(crate) mod uri;
 mod web;
 pub(crate) mod xml;
+mod zones;
 
 use crate::surface::TypeDef;
 use crate::types::EnumDef;
@@ -32,9 +37,12 @@ pub(crate) fn types() -> impl Iterator<Item = &'static TypeDef> {
         context::TYPES,
         convert::TYPES,
         crypto::TYPES,
+        culture::TYPES,
         dates::TYPES,
+        encoding::TYPES,
         gateway::TYPES,
         linq::TYPES,
+        math::TYPES,
         random::TYPES,
         readers::TYPES,
         regex::TYPES,
@@ -42,6 +50,7 @@ pub(crate) fn types() -> impl Iterator<Item = &'static TypeDef> {
         tokens::TYPES,
         uri::TYPES,
         web::TYPES,
+        zones::TYPES,
     ]
     .into_iter()
     .flatten()
@@ -58,6 +67,10 @@ pub(crate) fn enums() -> impl Iterator<Item = &'static EnumDef> {
         &dates::DAY_OF_WEEK,
         &tokens::TOKEN_TYPE,
         &tokens::FORMATTING,
+        &convert::BASE64_OPTIONS,
+        &culture::NUMBER_STYLES,
+        &culture::DATE_STYLES,
+        &math::MIDPOINT,
         &certificate::NAME_TYPE,
         &certificate::CONTENT_TYPE,
         &context::PRODUCT_STATE,

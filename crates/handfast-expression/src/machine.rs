@@ -8,8 +8,8 @@ use crate::context::{ContextView, Part};
 use crate::each::Each;
 use crate::fault::{Fault, Need, null_reference, throw};
 use crate::tree::Slot;
-use crate::value::{Closure, Exception, Object, Value, lock};
-use std::sync::Arc;
+use crate::value::{Closure, Deferred, Exception, Object, Value, lock};
+use std::sync::{Arc, Mutex};
 
 /// Deepest nesting of calls.
 const FRAMES_MAX: usize = 256;
@@ -57,6 +57,14 @@ struct Frame {
 enum Activity {
     Code(Frame),
     Each(Box<Each>),
+    /// Makes a value from the items of a query, which is enumerated before.
+    Finish(Value, Option<crate::each::Finish>),
+    /// A query is being enumerated for the instruction below.
+    Force {
+        query: Arc<Object>,
+        awaits: bool,
+        outer: Vec<Arc<Object>>,
+    },
 }
 
 struct Environment {
@@ -72,6 +80,8 @@ pub struct Evaluation {
     stack: Vec<Value>,
     steps: u64,
     memory: usize,
+    /// Queries whose items wait for the instruction that is being made.
+    forced: Vec<Arc<Object>>,
 }
 
 impl std::fmt::Debug for Evaluation {
@@ -100,6 +110,7 @@ impl Evaluation {
             stack: Vec::new(),
             steps: budget.steps,
             memory: budget.bytes,
+            forced: Vec::new(),
         };
         // The entry function always exists and the stack of frames is empty.
         let _ = evaluation.enter(Closure { function: 0, environment: 0 });
@@ -119,14 +130,31 @@ impl Evaluation {
             }
             self.steps -= 1;
             let result = match self.frames.last_mut() {
-                None => return Outcome::Done(self.stack.pop().unwrap_or(Value::Null)),
+                None => match self.finished() {
+                    Ok(Some(value)) => return Outcome::Done(value),
+                    Ok(None) => Ok(()),
+                    Err(fault) => Err(fault),
+                },
                 Some(Activity::Each(_)) => self.iterate(),
+                Some(Activity::Force { .. }) => self.force(host),
+                Some(Activity::Finish(..)) => self.finish(),
                 Some(Activity::Code(_)) => self.instruction(host),
             };
             match result {
                 Ok(()) => {}
                 Err(Fault::Budget) => return Outcome::Failed(exhausted()),
                 Err(Fault::Need(need)) => return Outcome::Need(need),
+                Err(Fault::Items(query, finish)) => {
+                    if self.frames.len() >= FRAMES_MAX {
+                        return Outcome::Failed(exhausted());
+                    }
+                    self.frames.push(Activity::Finish(query, Some(finish)));
+                }
+                Err(Fault::Force(query)) => {
+                    if let Err(exception) = self.begin_force(query) {
+                        return Outcome::Failed(exception);
+                    }
+                }
                 Err(Fault::Each(each)) => {
                     if let Err(exception) = self.begin(each) {
                         return Outcome::Failed(exception);
@@ -150,6 +178,107 @@ impl Evaluation {
         Ok(())
     }
 
+    fn begin_force(&mut self, query: Value) -> Result<(), Exception> {
+        let Value::Object(query) = query else { return Err(exhausted()) };
+        if self.frames.len() >= FRAMES_MAX {
+            return Err(exhausted());
+        }
+        let outer = std::mem::take(&mut self.forced);
+        self.frames.push(Activity::Force { query, awaits: false, outer });
+        Ok(())
+    }
+
+    /// Runs a query: makes the call that was put off, and keeps its items for who asked.
+    fn force(&mut self, host: &mut dyn ContextView) -> Result<(), Fault> {
+        let Some(Activity::Force { query, awaits, .. }) = self.frames.last_mut() else { return Ok(()) };
+        let query = query.clone();
+        let Object::Deferred(deferred) = &*query else { return Err(null_reference()) };
+        let made = if *awaits {
+            self.pop()
+        } else {
+            let mut args = deferred.args.clone();
+            let mut call = Call {
+                member: deferred.member,
+                args: &mut args,
+                types: &deferred.types,
+                host,
+                memory: &mut self.memory,
+                steps: &mut self.steps,
+            };
+            match (deferred.member.eval)(&mut call) {
+                Ok(made) => made,
+                Err(Fault::Each(each)) => {
+                    *awaits = true;
+                    self.release();
+                    return Err(Fault::Each(each));
+                }
+                Err(other) => return Err(other),
+            }
+        };
+        self.release();
+        let items = match &made {
+            Value::Object(object) => crate::call::enumerate(object),
+            _ => None,
+        };
+        let Some(items) = items else {
+            // What a query made is a query itself.
+            if let Some(Activity::Force { awaits, .. }) = self.frames.last_mut() {
+                *awaits = true;
+            }
+            self.stack.push(made.clone());
+            return Err(Fault::Force(made));
+        };
+        *lock(&deferred.items) = Some(items);
+        if let Some(Activity::Force { query, outer, .. }) = self.frames.pop() {
+            self.forced = outer;
+            self.forced.push(query);
+        }
+        Ok(())
+    }
+
+    /// Hands the items of a query on, once it is enumerated.
+    fn finish(&mut self) -> Result<(), Fault> {
+        let Some(Activity::Finish(query, finish)) = self.frames.last_mut() else { return Ok(()) };
+        let items = match &*query {
+            Value::Object(object) => crate::call::enumerate(object),
+            _ => None,
+        };
+        let Some(items) = items else { return Err(Fault::Force(query.clone())) };
+        let finish = finish.take();
+        self.frames.pop();
+        self.release();
+        self.allocate(items.len().saturating_mul(size_of::<Value>()))?;
+        if let Some(finish) = finish {
+            let value = finish(items)?;
+            self.stack.push(value);
+        }
+        Ok(())
+    }
+
+    /// Forgets the items of queries: the next enumeration runs them again.
+    fn release(&mut self) {
+        for query in self.forced.drain(..) {
+            if let Object::Deferred(deferred) = &*query {
+                *lock(&deferred.items) = None;
+            }
+        }
+    }
+
+    /// The value of the program; a query is enumerated before it leaves.
+    fn finished(&mut self) -> Result<Option<Value>, Fault> {
+        let value = self.stack.pop().unwrap_or(Value::Null);
+        let Value::Object(object) = &value else { return Ok(Some(value)) };
+        let Object::Deferred(deferred) = &**object else { return Ok(Some(value)) };
+        let items = lock(&deferred.items).clone();
+        match items {
+            Some(items) => Ok(Some(Value::sequence(items))),
+            None => {
+                self.stack.push(value.clone());
+                Err(Fault::Force(value))
+            }
+        }
+    }
+
     /// Goes to the nearest handler; gives the exception back when there is none.
     fn unwind(&mut self, exception: Exception) -> Option<Exception> {
         while let Some(activity) = self.frames.last_mut() {
@@ -161,8 +290,12 @@ impl Evaluation {
                 self.stack.push(Value::object(Object::Exception(exception)));
                 return None;
             }
-            self.frames.pop();
+            if let Some(Activity::Force { outer, .. }) = self.frames.pop() {
+                self.release();
+                self.forced = outer;
+            }
         }
+        self.release();
         Some(exception)
     }
 
@@ -306,7 +439,14 @@ impl Evaluation {
             }
             Op::Iterate(slot, pairs) => {
                 let value = self.pop();
-                let mut items = self.items(&value, *pairs, host)?;
+                let items = self.items(&value, *pairs, host);
+                if let Err(Fault::Force(query)) = items {
+                    self.stack.push(value);
+                    self.jump(at);
+                    return Err(Fault::Force(query));
+                }
+                self.release();
+                let mut items = items?;
                 items.reverse();
                 self.store(environment, *slot, Value::sequence(items));
             }
@@ -391,6 +531,21 @@ impl Evaluation {
         {
             return Err(null_reference());
         }
+        if op.member.lazy {
+            if op.member.extension && args.first().is_some_and(Value::is_null) {
+                return Err(crate::fault::argument_null("source"));
+            }
+            let query = Deferred {
+                member: op.member,
+                types: op.types.clone(),
+                args: args.to_vec(),
+                items: Mutex::new(None),
+            };
+            self.allocate(size_of::<Deferred>() + op.count * size_of::<Value>())?;
+            self.stack.truncate(base);
+            self.stack.push(Value::object(Object::Deferred(Box::new(query))));
+            return Ok(());
+        }
         let mut call = Call {
             member: op.member,
             args,
@@ -400,11 +555,19 @@ impl Evaluation {
             steps: &mut self.steps,
         };
         let result = (op.member.eval)(&mut call);
-        if let Err(Fault::Need(need)) = result {
+        match result {
             // The same call is made again when the host has what it needs.
-            self.jump(at);
-            return Err(Fault::Need(need));
+            Err(Fault::Need(need)) => {
+                self.jump(at);
+                return Err(Fault::Need(need));
+            }
+            Err(Fault::Force(query)) => {
+                self.jump(at);
+                return Err(Fault::Force(query));
+            }
+            _ => {}
         }
+        self.release();
         for (index, slot) in &op.outs {
             let value = self.stack.get(base + index).cloned().unwrap_or(Value::Null);
             self.store(environment, *slot, value);

@@ -70,6 +70,8 @@ pub(crate) struct Member {
     pub(crate) is_static: bool,
     pub(crate) extension: bool,
     pub(crate) lenient: bool,
+    /// Evaluated when its result is enumerated, each time anew.
+    pub(crate) lazy: bool,
     /// Type parameters of the owner, then of the member.
     pub(crate) owner_generics: usize,
     pub(crate) own_generics: usize,
@@ -234,7 +236,6 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     ("System.Net", "Dns WebClient WebRequest HttpWebRequest"),
     ("System.Net.Http", "HttpClient HttpRequestMessage"),
-    ("System.Globalization", "CultureInfo DateTimeStyles NumberStyles"),
     ("System.Diagnostics", "Process Stopwatch Debug Trace"),
     ("System.Reflection", "Assembly MethodInfo"),
     ("System.Runtime.InteropServices", "Marshal"),

@@ -143,6 +143,15 @@ pub struct Closure {
     pub(crate) environment: usize,
 }
 
+/// A call whose result is made when it is enumerated.
+pub struct Deferred {
+    pub(crate) member: &'static crate::surface::Member,
+    pub(crate) types: Vec<Type>,
+    pub(crate) args: Vec<Value>,
+    /// The items, while the instruction that asked for them is being made.
+    pub(crate) items: Mutex<Option<Vec<Value>>>,
+}
+
 /// Values with identity.
 pub enum Object {
     /// `T[]`.
@@ -183,6 +192,8 @@ pub enum Object {
     Regex(Arc<crate::regex::Regex>),
     /// A match of one, for what comes after it.
     Found(Box<crate::library::regex::Found>),
+    /// A query that runs when it is enumerated.
+    Deferred(Box<Deferred>),
     /// A delegate.
     Closure(Closure),
     /// An exception.
@@ -364,6 +375,7 @@ impl Object {
             Self::Rsa(_) => Type::class("RSA"),
             Self::Regex(_) => Type::class("Regex"),
             Self::Found(_) => Type::class("Match"),
+            Self::Deferred(_) => Type::class("IEnumerable"),
             Self::Closure(_) => Type::class("Delegate"),
             Self::Exception(exception) => Type::class(exception.kind),
         }

@@ -306,10 +306,7 @@ fn known_but_refused(of: &Type, name: &str) -> Option<String> {
         ("XElement", "Load Save"),
         ("XmlDocument", "Load Save"),
         ("Object", "GetType ReferenceEquals"),
-        (
-            "DateTime",
-            "ParseExact TryParseExact SpecifyKind FromFileTime ToFileTime FromBinary ToBinary FromOADate ToOADate",
-        ),
+        ("DateTime", "FromFileTime ToFileTime FromBinary ToBinary FromOADate ToOADate"),
         ("X509Certificate2", "Import"),
         ("TimeZoneInfo", "ClearCachedData"),
         ("Regex", "CompileToAssembly"),

@@ -35,6 +35,7 @@ pub(super) fn is_subtype(from: &Type, to: &Type) -> bool {
                     || name.starts_with("IReadOnly")
                     || name.starts_with("IGrouping");
                 found == *wanted
+                    || (wanted.is_empty() && *name == "IEnumerable")
                     || (found.len() == wanted.len()
                         && covariant
                         && found

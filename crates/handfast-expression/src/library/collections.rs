@@ -156,7 +156,7 @@ fn copy(call: &mut Call<'_>) -> Result<Value, Fault> {
 }
 
 /// Whether a comparer among the arguments ignores case.
-fn ignores_case(call: &Call<'_>) -> bool {
+pub(super) fn ignores_case(call: &Call<'_>) -> bool {
     call.args.iter().any(|arg| {
         arg.type_of().is("StringComparer") && super::context::named(arg, "IgnoreCase").as_bool() == Some(true)
     })

@@ -4,7 +4,7 @@ use crate::arith;
 use crate::call::Call;
 use crate::fault::{Fault, format_error, overflow, throw};
 use crate::surface::{PLAIN, Row, TypeDef};
-use crate::types::{Prim, Type};
+use crate::types::{EnumDef, Prim, Type};
 use crate::value::{Date, Value};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -129,21 +129,55 @@ pub(crate) fn change(value: &Value, of: &Type) -> Result<Value, Fault> {
     }
 }
 
+/// `NumberStyles.AllowHexSpecifier`.
+const HEX_STYLE: i64 = 512;
+
 fn parse_number(call: &mut Call<'_>) -> Result<Value, Fault> {
     let text = call.text(0)?;
-    parse(&text, &call.member.result.clone())
+    let of = call.member.result.clone();
+    let hex = call.args.iter().any(|arg| matches!(arg, Value::Enum(_, style) if style & HEX_STYLE != 0));
+    if let (true, Some(prim)) = (hex, of.prim()) {
+        let number = u64::from_str_radix(text.trim(), 16).map_err(|_| format_error())?;
+        return arith::integer(prim, number.into(), false);
+    }
+    parse(&text, &of)
 }
 
 pub(super) fn try_parse(call: &mut Call<'_>) -> Result<Value, Fault> {
     let of = call.member.params.last().map_or(Type::Object, |param| param.of.clone());
-    let parsed = call.arg(0).as_str().and_then(|text| parse(text, &of).ok());
+    let hex = call.args.iter().any(|arg| matches!(arg, Value::Enum(_, style) if style & HEX_STYLE != 0));
+    let parsed = call.arg(0).as_str().and_then(|text| match (hex, of.prim()) {
+        (true, Some(prim)) => {
+            let number = u64::from_str_radix(text.trim(), 16).ok()?;
+            arith::integer(prim, number.into(), false).ok()
+        }
+        _ => parse(text, &of).ok(),
+    });
     let found = parsed.is_some();
-    call.set(1, parsed.unwrap_or_else(|| arith::default_of(&of)));
+    let out = call.count() - 1;
+    call.set(out, parsed.unwrap_or_else(|| arith::default_of(&of)));
     Ok(Value::Bool(found))
 }
 
 pub(super) fn parse_guid(call: &mut Call<'_>) -> Result<Value, Fault> {
     parse(&call.text(0)?, &Type::class("Guid"))
+}
+
+/// The first three fields are little-endian, the rest as written.
+pub(super) fn guid_bytes(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let swapped = |mut bytes: [u8; 16]| {
+        bytes[..4].reverse();
+        bytes[4..6].reverse();
+        bytes[6..8].reverse();
+        bytes
+    };
+    if let Value::Guid(id) = call.arg(0) {
+        return Ok(Value::bytes(swapped(id.to_be_bytes()).to_vec()));
+    }
+    let bytes = <[u8; 16]>::try_from(call.bytes(0)?).map_err(|_| {
+        throw("ArgumentException", "Byte array for Guid must be exactly 16 bytes long. (Parameter 'b')")
+    })?;
+    Ok(Value::Guid(u128::from_be_bytes(swapped(bytes))))
 }
 
 pub(super) fn new_guid(call: &mut Call<'_>) -> Result<Value, Fault> {
@@ -158,15 +192,46 @@ pub(super) fn empty_guid(_: &mut Call<'_>) -> Result<Value, Fault> {
     Ok(Value::Guid(0))
 }
 
+fn real_is(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let number = call.double(0)?;
+    Ok(Value::Bool(match call.member.name.as_str() {
+        "IsNaN" => number.is_nan(),
+        "IsInfinity" => number.is_infinite(),
+        "IsPositiveInfinity" => number == f64::INFINITY,
+        _ => number == f64::NEG_INFINITY,
+    }))
+}
+
 fn limit(call: &mut Call<'_>) -> Result<Value, Fault> {
+    if call.member.result == Type::String {
+        return Ok(Value::str(call.member.name.trim_end_matches("String")));
+    }
     let Type::Prim(prim) = call.member.result else { return Ok(Value::Null) };
     let high = call.member.name == "MaxValue";
     Ok(match prim {
         Prim::Double => Value::Double(match call.member.name.as_str() {
             "MaxValue" => f64::MAX,
             "MinValue" => f64::MIN,
+            "Epsilon" => f64::from_bits(1),
+            "PositiveInfinity" => f64::INFINITY,
+            "NegativeInfinity" => f64::NEG_INFINITY,
             _ => f64::NAN,
         }),
+        Prim::Single => Value::Single(match call.member.name.as_str() {
+            "MaxValue" => f32::MAX,
+            "MinValue" => f32::MIN,
+            "Epsilon" => f32::from_bits(1),
+            "PositiveInfinity" => f32::INFINITY,
+            "NegativeInfinity" => f32::NEG_INFINITY,
+            _ => f32::NAN,
+        }),
+        Prim::Decimal if !call.member.name.ends_with("Value") => {
+            Value::Decimal(match call.member.name.as_str() {
+                "Zero" => rust_decimal::Decimal::ZERO,
+                "One" => rust_decimal::Decimal::ONE,
+                _ => rust_decimal::Decimal::NEGATIVE_ONE,
+            })
+        }
         Prim::Decimal => {
             Value::Decimal(if high { rust_decimal::Decimal::MAX } else { rust_decimal::Decimal::MIN })
         }
@@ -178,13 +243,16 @@ fn limit(call: &mut Call<'_>) -> Result<Value, Fault> {
 }
 
 fn to_text(call: &mut Call<'_>) -> Result<Value, Fault> {
+    // A culture may stand in the format's place; there is only one.
     let format = call.arg(1).as_str().unwrap_or("").to_owned();
     Ok(Value::str(crate::text::formatted(call.arg(0), &format)?))
 }
 
 fn convert(call: &mut Call<'_>) -> Result<Value, Fault> {
     let of = call.member.result.clone();
-    if let (Some(radix), Some(prim)) = (call.arg(1).as_int(), of.prim()) {
+    if let (true, Some(radix), Some(prim)) =
+        (matches!(call.arg(1), Value::Int(..)), call.arg(1).as_int(), of.prim())
+    {
         let text = call.text(0)?;
         let radix = u32::try_from(radix).ok().filter(|radix| matches!(radix, 2 | 8 | 10 | 16));
         let radix = radix.ok_or_else(|| throw("ArgumentException", "Invalid Base."))?;
@@ -211,9 +279,38 @@ fn in_base(call: &mut Call<'_>) -> Result<Value, Fault> {
     }))
 }
 
+/// Characters of a line with line breaks (RFC 2045).
+const LINE: usize = 76;
+
+pub(super) static BASE64_OPTIONS: EnumDef = EnumDef {
+    name: "Base64FormattingOptions",
+    namespace: "System",
+    flags: true,
+    members: &[("None", 0), ("InsertLineBreaks", 1)],
+};
+
 fn to_base64(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let bytes = call.bytes(0)?;
-    Ok(Value::str(base64(&bytes)))
+    let mut bytes = call.bytes(0)?;
+    if call.count() > 2 {
+        let range = usize::try_from(call.int(1)?).ok().zip(usize::try_from(call.int(2)?).ok());
+        let piece = range.and_then(|(from, count)| bytes.get(from..from.checked_add(count)?));
+        bytes = piece.map(<[u8]>::to_vec).ok_or_else(|| {
+            crate::fault::out_of_range("offset", "Offset and length must refer to a position in the string.")
+        })?;
+    }
+    call.allocate(bytes.len().saturating_mul(2))?;
+    let text = base64(&bytes);
+    if matches!(call.arg(1), Value::Enum(_, 1)) {
+        let lines: Vec<_> = text.as_bytes().chunks(LINE).map(|line| String::from_utf8_lossy(line)).collect();
+        return Ok(Value::str(lines.join("\r\n")));
+    }
+    Ok(Value::str(text))
+}
+
+/// There is no database here, so nothing is its null.
+fn is_db_null(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let _ = call.arg(0);
+    Ok(Value::Bool(false))
 }
 
 fn from_base64(call: &mut Call<'_>) -> Result<Value, Fault> {
@@ -223,88 +320,8 @@ fn from_base64(call: &mut Call<'_>) -> Result<Value, Fault> {
     })
 }
 
-fn math(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let name = call.member.name.as_str();
-    if matches!(name, "Max" | "Min") {
-        let less = arith::numeric_order(call.arg(0), call.arg(1)) == Some(std::cmp::Ordering::Less);
-        return Ok(call.arg(usize::from(less == (name == "Max"))).clone());
-    }
-    if let (Value::Int(prim, _), "Abs") = (call.arg(0), name) {
-        let number = call.arg(0).integer().unwrap_or(0).abs();
-        return arith::integer(*prim, number, true).map_err(|_| {
-            throw("OverflowException", "Negating the minimum value of a twos complement number is invalid.")
-        });
-    }
-    let number = call.double(0)?;
-    Ok(Value::Double(match name {
-        "Abs" => number.abs(),
-        "Floor" => number.floor(),
-        "Ceiling" => number.ceil(),
-        "Truncate" => number.trunc(),
-        "Sqrt" => number.sqrt(),
-        "Exp" => number.exp(),
-        "Log" => number.ln(),
-        "Log10" => number.log10(),
-        "Pow" => number.powf(call.double(1)?),
-        _ => {
-            let power = 10f64.powi(if call.count() > 1 { call.int(1)?.clamp(0, 15) as i32 } else { 0 });
-            (number * power).round_ties_even() / power
-        }
-    }))
-}
-
-fn utf8(_: &mut Call<'_>) -> Result<Value, Fault> {
-    Ok(Value::record("Encoding", vec![("WebName", Value::str("utf-8"))]))
-}
-
-fn ascii(_: &mut Call<'_>) -> Result<Value, Fault> {
-    Ok(Value::record("Encoding", vec![("WebName", Value::str("us-ascii"))]))
-}
-
-fn encoding(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let name = call.text(0)?.to_ascii_lowercase();
-    let known = match name.as_str() {
-        "utf-8" | "utf8" => "utf-8",
-        "us-ascii" | "ascii" => "us-ascii",
-        "iso-8859-1" | "latin1" => "iso-8859-1",
-        _ => {
-            return Err(throw(
-                "ArgumentException",
-                format!("'{name}' is not a supported encoding name. (Parameter 'name')"),
-            ));
-        }
-    };
-    Ok(Value::record("Encoding", vec![("WebName", Value::str(known))]))
-}
-
-fn get_bytes(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let (name, text) = (super::context::named(call.arg(0), "WebName").to_text(), call.text(1)?);
-    call.allocate(text.len())?;
-    let most = if name == "us-ascii" { 0x7f } else { 0xff };
-    Ok(Value::bytes(match name.as_str() {
-        "utf-8" => text.as_bytes().to_vec(),
-        _ => {
-            text.chars().map(|c| u8::try_from(c as u32).ok().filter(|b| *b <= most).unwrap_or(b'?')).collect()
-        }
-    }))
-}
-
-fn get_string(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let (name, bytes) = (super::context::named(call.arg(0), "WebName").to_text(), call.bytes(1)?);
-    Ok(Value::str(match name.as_str() {
-        "utf-8" => String::from_utf8_lossy(&bytes).into_owned(),
-        "us-ascii" => bytes.iter().map(|b| if b.is_ascii() { char::from(*b) } else { '?' }).collect(),
-        _ => bytes.iter().map(|b| char::from(*b)).collect(),
-    }))
-}
-
-fn hex(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let parts: Vec<_> = call.bytes(0)?.iter().map(|byte| format!("{byte:02X}")).collect();
-    Ok(Value::str(parts.join("-")))
-}
-
 macro_rules! number_type {
-    ($name:literal, $keyword:literal) => {
+    ($name:literal, $keyword:literal $(, $more:literal $(, $facts:literal)?)?) => {
         TypeDef {
             name: $name,
             rows: &[
@@ -313,7 +330,13 @@ macro_rules! number_type {
                 Row(concat!("static ", $keyword, " MaxValue; static ", $keyword, " MinValue"), limit),
                 Row("string ToString(); string ToString(string format)", to_text),
                 Row(concat!("bool Equals(", $keyword, " obj)"), equals),
+                Row("bool Equals(object obj)", equals),
                 Row(concat!("int CompareTo(", $keyword, " value)"), compare),
+                Row("int GetHashCode()", super::strings::hash),
+                Row("lenient string ToString(CultureInfo provider); lenient string ToString(string format, CultureInfo provider)", to_text),
+                Row(concat!("lenient static ", $keyword, " Parse(string s, CultureInfo provider); lenient static ", $keyword, " Parse(string s, NumberStyles style); lenient static ", $keyword, " Parse(string s, NumberStyles style, CultureInfo provider)"), parse_number),
+                Row(concat!("lenient static bool TryParse(string s, NumberStyles style, CultureInfo provider, out ", $keyword, " result)"), try_parse),
+                $(Row($more, limit), $(Row($facts, real_is),)?)?
             ],
             ..PLAIN
         }
@@ -324,7 +347,7 @@ fn equals(call: &mut Call<'_>) -> Result<Value, Fault> {
     Ok(Value::Bool(arith::equals(call.arg(0), call.arg(1))))
 }
 
-fn compare(call: &mut Call<'_>) -> Result<Value, Fault> {
+pub(super) fn compare(call: &mut Call<'_>) -> Result<Value, Fault> {
     Ok(Value::int(arith::order(call.arg(0), call.arg(1)) as i32))
 }
 
@@ -357,10 +380,20 @@ pub(super) const TYPES: &[TypeDef] = &[
     number_type!("UInt16", "ushort"),
     number_type!("UInt32", "uint"),
     number_type!("UInt64", "ulong"),
-    number_type!("Double", "double"),
-    number_type!("Single", "float"),
-    number_type!("Decimal", "decimal"),
-    number_type!("Boolean", "bool"),
+    number_type!(
+        "Double",
+        "double",
+        "static double NaN; static double Epsilon; static double PositiveInfinity; static double NegativeInfinity",
+        "static bool IsNaN(double d); static bool IsInfinity(double d); static bool IsPositiveInfinity(double d); static bool IsNegativeInfinity(double d)"
+    ),
+    number_type!(
+        "Single",
+        "float",
+        "static float NaN; static float Epsilon; static float PositiveInfinity; static float NegativeInfinity",
+        "static bool IsNaN(float f); static bool IsInfinity(float f)"
+    ),
+    number_type!("Decimal", "decimal", "static decimal Zero; static decimal One; static decimal MinusOne"),
+    number_type!("Boolean", "bool", "static string TrueString; static string FalseString"),
     TypeDef {
         name: "Nullable",
         generics: &["T"],
@@ -376,44 +409,20 @@ pub(super) const TYPES: &[TypeDef] = &[
         name: "Convert",
         rows: &[
             Row(
-                "static int ToInt32(object value); static int ToInt32(string value, int fromBase); static long ToInt64(object value); static short ToInt16(object value); static byte ToByte(object value); static byte ToByte(string value, int fromBase); static double ToDouble(object value); static decimal ToDecimal(object value); static bool ToBoolean(object value); static DateTime ToDateTime(object value); static string ToString(object value)",
+                "static int ToInt32(object value); static int ToInt32(string value, int fromBase); static long ToInt64(object value); static short ToInt16(object value); static byte ToByte(object value); static byte ToByte(string value, int fromBase); static long ToInt64(string value, int fromBase); static short ToInt16(string value, int fromBase); static uint ToUInt32(object value); static uint ToUInt32(string value, int fromBase); static ulong ToUInt64(object value); static ulong ToUInt64(string value, int fromBase); static ushort ToUInt16(object value); static sbyte ToSByte(object value); static float ToSingle(object value); static char ToChar(object value); lenient static int ToInt32(object value, CultureInfo provider); lenient static long ToInt64(object value, CultureInfo provider); lenient static double ToDouble(object value, CultureInfo provider); lenient static decimal ToDecimal(object value, CultureInfo provider); lenient static bool ToBoolean(object value, CultureInfo provider); lenient static string ToString(object value, CultureInfo provider); static double ToDouble(object value); static decimal ToDecimal(object value); static bool ToBoolean(object value); static DateTime ToDateTime(object value); static string ToString(object value)",
                 convert,
             ),
             Row(
-                "static string ToString(int value, int toBase); static string ToString(long value, int toBase)",
+                "static string ToString(int value, int toBase); static string ToString(long value, int toBase); static string ToString(short value, int toBase); static string ToString(byte value, int toBase)",
                 in_base,
             ),
-            Row("static string ToBase64String(byte[] inArray)", to_base64),
+            Row(
+                "static string ToBase64String(byte[] inArray); static string ToBase64String(byte[] inArray, Base64FormattingOptions options); static string ToBase64String(byte[] inArray, int offset, int length)",
+                to_base64,
+            ),
             Row("static byte[] FromBase64String(string s)", from_base64),
+            Row("static bool IsDBNull(object value)", is_db_null),
         ],
         ..PLAIN
     },
-    TypeDef {
-        name: "Math",
-        rows: &[
-            Row(
-                "static int Max(int a, int b); static long Max(long a, long b); static double Max(double a, double b); static int Min(int a, int b); static long Min(long a, long b); static double Min(double a, double b)",
-                math,
-            ),
-            Row(
-                "static int Abs(int value); static long Abs(long value); static double Abs(double value); static double Floor(double d); static double Ceiling(double d); static double Truncate(double d); static double Sqrt(double d); static double Exp(double d); static double Log(double d); static double Log10(double d); static double Pow(double x, double y); static double Round(double a); static double Round(double a, int digits)",
-                math,
-            ),
-        ],
-        ..PLAIN
-    },
-    TypeDef {
-        name: "Encoding",
-        namespace: "System.Text",
-        rows: &[
-            Row("static Encoding UTF8; static Encoding Default", utf8),
-            Row("static Encoding ASCII", ascii),
-            Row("static Encoding GetEncoding(string name)", encoding),
-            Row("byte[] GetBytes(string s)", get_bytes),
-            Row("string GetString(byte[] bytes)", get_string),
-            Row("string WebName", super::context::field),
-        ],
-        ..PLAIN
-    },
-    TypeDef { name: "BitConverter", rows: &[Row("static string ToString(byte[] value)", hex)], ..PLAIN },
 ];

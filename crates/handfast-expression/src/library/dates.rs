@@ -165,6 +165,7 @@ fn offset_part(call: &mut Call<'_>) -> Result<Value, Fault> {
         "UtcDateTime" => Value::Date(Date { ticks: utc, kind: 1 }),
         "LocalDateTime" => Value::Date(Date { ticks: utc, kind: 2 }),
         "DateTime" => Value::Date(Date { ticks: ticks(value), kind: 0 }),
+        "UtcTicks" => Value::Int(Prim::Long, utc),
         "ToUnixTimeSeconds" => Value::Int(Prim::Long, (utc - UNIX_EPOCH).div_euclid(SECOND)),
         "ToUnixTimeMilliseconds" => Value::Int(Prim::Long, (utc - UNIX_EPOCH).div_euclid(10_000)),
         _ => Value::Offset(utc, 0),
@@ -191,6 +192,110 @@ fn calendar(call: &mut Call<'_>) -> Result<Value, Fault> {
 
 fn parse(call: &mut Call<'_>) -> Result<Value, Fault> {
     super::convert::change(&Value::Str(call.text(0)?), &call.member.result.clone())
+}
+
+/// `DateTimeStyles.AdjustToUniversal` and `AssumeUniversal`, `RoundtripKind`.
+const ADJUST: i64 = 16;
+const ASSUME_UTC: i64 = 64;
+const ROUND_TRIP: i64 = 128;
+
+/// A parsed clock and offset as a value of a type, with the styles among the arguments.
+fn styled(call: &Call<'_>, offset_type: bool, ticks: i64, offset: Option<i64>) -> Value {
+    let styles = call.args.iter().find_map(|arg| match arg {
+        Value::Enum(_, styles) => Some(*styles),
+        _ => None,
+    });
+    let styles = styles.unwrap_or(0);
+    if offset_type {
+        return Value::Offset(ticks, i16::try_from(offset.unwrap_or(0)).unwrap_or(0));
+    }
+    let offset = offset.or((styles & ASSUME_UTC != 0).then_some(0));
+    let Some(minutes) = offset else { return Value::Date(Date { ticks, kind: 0 }) };
+    let utc = styles & ADJUST != 0 || (styles & ROUND_TRIP != 0 && minutes == 0);
+    Value::Date(Date { ticks: ticks - minutes * MINUTE, kind: if utc { 1 } else { 2 } })
+}
+
+/// `ParseExact`, `TryParseExact` with one format or several, `Parse` and `TryParse` with a culture.
+fn parse_exact(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let name = call.member.name.clone();
+    let trying = name.starts_with("Try");
+    let offset_type = call.member.owner == "DateTimeOffset";
+    let found = match call.arg(0).clone() {
+        Value::Str(text) if name.ends_with("Exact") => {
+            let formats = match call.arg(1).clone() {
+                Value::Str(format) => vec![Value::Str(format)],
+                other => call.items_of(&other)?.ok_or_else(|| call.missing(1))?,
+            };
+            let today = call.host.now_ticks();
+            formats.iter().find_map(|format| super::exact::parse(&text, &format.to_text(), today))
+        }
+        Value::Str(text) => time::parse(&text),
+        _ if trying => None,
+        _ => return Err(call.missing(0)),
+    };
+    let value = found.map(|(ticks, offset)| styled(call, offset_type, ticks, offset));
+    if trying {
+        let out = call.count() - 1;
+        let is_some = value.is_some();
+        let of = crate::types::Type::class(call.member.owner);
+        call.set(out, value.unwrap_or_else(|| arith::default_of(&of)));
+        return Ok(Value::Bool(is_some));
+    }
+    value.ok_or_else(|| {
+        let text = format!("String '{}' was not recognized as a valid DateTime.", call.arg(0).to_text());
+        crate::fault::throw("FormatException", text)
+    })
+}
+
+fn specify_kind(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let kind = u8::try_from(call.int(1)?).unwrap_or(0);
+    Ok(Value::Date(Date { ticks: ticks(call.arg(0)), kind }))
+}
+
+fn is_daylight(_: &mut Call<'_>) -> Result<Value, Fault> {
+    Ok(Value::Bool(false))
+}
+
+/// `ToShortDateString` and its kin.
+fn short_text(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let format = match call.member.name.as_str() {
+        "ToShortDateString" => "d",
+        "ToLongDateString" => "D",
+        "ToShortTimeString" => "t",
+        _ => "T",
+    };
+    Ok(Value::str(crate::text::formatted(call.arg(0), format)?))
+}
+
+fn to_offset(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let (utc, span) = (arith::instant(call.arg(0)), ticks(call.arg(1)));
+    let minutes = i16::try_from(span / MINUTE).ok().filter(|minutes| minutes.abs() <= 14 * 60);
+    let minutes =
+        minutes.ok_or_else(|| out_of_range("offset", "Offset must be within plus or minus 14 hours."))?;
+    moved(&Value::Offset(0, minutes), utc.checked_add(span))
+}
+
+fn new_offset(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let at = match call.arg(0) {
+        Value::Date(date) => date.ticks,
+        _ => call.int(0)?,
+    };
+    moved(&Value::Offset(0, (ticks(call.arg(1)) / MINUTE) as i16), Some(at))
+}
+
+fn span_math(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let (a, b) = (ticks(call.arg(0)), ticks(call.arg(1)));
+    let made = match call.member.name.as_str() {
+        "Add" => a.checked_add(b),
+        "Subtract" => a.checked_sub(b),
+        "Negate" => a.checked_neg(),
+        "FromTicks" => Some(call.int(0)?),
+        "MaxValue" => Some(i64::MAX),
+        _ => Some(i64::MIN),
+    };
+    made.map(Value::Span).ok_or_else(|| {
+        crate::fault::throw("OverflowException", "TimeSpan overflowed because the duration is too long.")
+    })
 }
 
 fn text(call: &mut Call<'_>) -> Result<Value, Fault> {
@@ -288,7 +393,23 @@ pub(super) const TYPES: &[TypeDef] = &[
             Row("static DateTime Parse(string s)", parse),
             Row("lenient static bool TryParse(string s, out DateTime result)", super::convert::try_parse),
             Row("string ToString(); string ToString(string format)", text),
-            Row("bool Equals(DateTime value)", equals),
+            Row(
+                "lenient string ToString(CultureInfo provider); lenient string ToString(string format, CultureInfo provider)",
+                text,
+            ),
+            Row(
+                "lenient static DateTime Parse(string s, CultureInfo provider); lenient static DateTime Parse(string s, CultureInfo provider, DateTimeStyles styles); lenient static DateTime ParseExact(string s, string format, CultureInfo provider); lenient static DateTime ParseExact(string s, string format, CultureInfo provider, DateTimeStyles style); lenient static DateTime ParseExact(string s, string[] formats, CultureInfo provider, DateTimeStyles style); lenient static bool TryParse(string s, CultureInfo provider, DateTimeStyles styles, out DateTime result); lenient static bool TryParseExact(string s, string format, CultureInfo provider, DateTimeStyles style, out DateTime result); lenient static bool TryParseExact(string s, string[] formats, CultureInfo provider, DateTimeStyles style, out DateTime result)",
+                parse_exact,
+            ),
+            Row("lenient static DateTime SpecifyKind(DateTime value, DateTimeKind kind)", specify_kind),
+            Row("bool IsDaylightSavingTime()", is_daylight),
+            Row(
+                "lenient string ToShortDateString(); lenient string ToLongDateString(); lenient string ToShortTimeString(); lenient string ToLongTimeString()",
+                short_text,
+            ),
+            Row("lenient static int Compare(DateTime t1, DateTime t2)", compare),
+            Row("bool Equals(DateTime value); lenient bool Equals(object value)", equals),
+            Row("lenient int GetHashCode()", super::strings::hash),
             Row("lenient int CompareTo(DateTime value)", compare),
         ],
         ..PLAIN
@@ -316,13 +437,29 @@ pub(super) const TYPES: &[TypeDef] = &[
                 part,
             ),
             Row(
-                "TimeSpan Offset; DateTime UtcDateTime; DateTime LocalDateTime; DateTime DateTime; long ToUnixTimeSeconds(); long ToUnixTimeMilliseconds(); DateTimeOffset ToUniversalTime(); DateTimeOffset ToLocalTime()",
+                "TimeSpan Offset; long UtcTicks; DateTime UtcDateTime; DateTime LocalDateTime; DateTime DateTime; long ToUnixTimeSeconds(); long ToUnixTimeMilliseconds(); DateTimeOffset ToUniversalTime(); DateTimeOffset ToLocalTime()",
                 offset_part,
             ),
             Row("static DateTimeOffset Parse(string input)", parse),
             Row("static bool TryParse(string input, out DateTimeOffset result)", super::convert::try_parse),
             Row("string ToString(); string ToString(string format)", text),
-            Row("bool Equals(DateTimeOffset other)", equals),
+            Row(
+                "lenient string ToString(CultureInfo provider); lenient string ToString(string format, CultureInfo provider)",
+                text,
+            ),
+            Row(
+                "lenient static DateTimeOffset Parse(string s, CultureInfo provider); lenient static DateTimeOffset Parse(string s, CultureInfo provider, DateTimeStyles styles); lenient static DateTimeOffset ParseExact(string s, string format, CultureInfo provider); lenient static DateTimeOffset ParseExact(string s, string format, CultureInfo provider, DateTimeStyles style); lenient static DateTimeOffset ParseExact(string s, string[] formats, CultureInfo provider, DateTimeStyles style); lenient static bool TryParse(string s, CultureInfo provider, DateTimeStyles styles, out DateTimeOffset result); lenient static bool TryParseExact(string s, string format, CultureInfo provider, DateTimeStyles style, out DateTimeOffset result); lenient static bool TryParseExact(string s, string[] formats, CultureInfo provider, DateTimeStyles style, out DateTimeOffset result)",
+                parse_exact,
+            ),
+            Row("DateTimeOffset ToOffset(TimeSpan offset)", to_offset),
+            Row("new(DateTime dateTime, TimeSpan offset); new(long ticks, TimeSpan offset)", new_offset),
+            Row("DateTimeOffset AddTicks(long ticks)", add),
+            Row("static int Compare(DateTimeOffset first, DateTimeOffset second)", compare),
+            Row(
+                "bool Equals(DateTimeOffset other); bool EqualsExact(DateTimeOffset other); bool Equals(object obj)",
+                equals,
+            ),
+            Row("int GetHashCode()", super::strings::hash),
             Row("int CompareTo(DateTimeOffset other)", compare),
         ],
         ..PLAIN
@@ -346,7 +483,14 @@ pub(super) const TYPES: &[TypeDef] = &[
             Row("static TimeSpan Parse(string s)", parse),
             Row("static bool TryParse(string s, out TimeSpan result)", super::convert::try_parse),
             Row("string ToString(); string ToString(string format)", text),
-            Row("bool Equals(TimeSpan obj)", equals),
+            Row(
+                "TimeSpan Add(TimeSpan ts); TimeSpan Subtract(TimeSpan ts); TimeSpan Negate(); static TimeSpan FromTicks(long value); static TimeSpan MaxValue; static TimeSpan MinValue",
+                span_math,
+            ),
+            Row("int CompareTo(TimeSpan value); static int Compare(TimeSpan t1, TimeSpan t2)", compare),
+            Row("bool Equals(TimeSpan obj); bool Equals(object obj)", equals),
+            Row("int GetHashCode()", super::strings::hash),
+            Row("lenient string ToString(string format, CultureInfo formatProvider)", text),
         ],
         ..PLAIN
     },

@@ -1,5 +1,6 @@
 //! `string`, `char`, `object`, `StringBuilder`.
 
+use crate::arith;
 use crate::call::Call;
 use crate::fault::{Fault, out_of_range, throw};
 use crate::surface::{PLAIN, Row, TypeDef};
@@ -504,6 +505,8 @@ pub(super) const TYPES: &[TypeDef] = &[
             Row("static bool TryParse(string input, out Guid result)", super::convert::try_parse),
             Row("static Guid NewGuid()", super::convert::new_guid),
             Row("static Guid Empty", super::convert::empty_guid),
+            Row("new(byte[] b); byte[] ToByteArray()", super::convert::guid_bytes),
+            Row("int CompareTo(Guid value)", super::convert::compare),
         ],
         ..PLAIN
     },
@@ -577,5 +580,30 @@ fn message(call: &mut Call<'_>) -> Result<Value, Fault> {
     match &*call.object(0)? {
         Object::Exception(exception) => Ok(Value::str(&exception.message)),
         _ => Err(call.missing(0)),
+    }
+}
+
+/// How a `StringComparer` orders.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Comparison {
+    ordinal: bool,
+    fold: bool,
+}
+
+impl Comparison {
+    /// Of a comparer among arguments; culture and case when there is none.
+    pub(super) fn of_comparer(comparer: &Value) -> Self {
+        let flag = |name| super::context::named(comparer, name).as_bool() == Some(true);
+        Self { ordinal: flag("Ordinal"), fold: flag("IgnoreCase") }
+    }
+
+    pub(super) fn order(self, a: &Value, b: &Value) -> std::cmp::Ordering {
+        let (Value::Str(x), Value::Str(y)) = (a, b) else { return arith::order(a, b) };
+        let fold = |text: &str| if self.fold { text.to_uppercase() } else { text.to_owned() };
+        if self.ordinal {
+            fold(x).encode_utf16().cmp(fold(y).encode_utf16())
+        } else {
+            crate::text::compare(&fold(x), &fold(y))
+        }
     }
 }

@@ -62,6 +62,8 @@ fn from_object(call: &mut Call<'_>) -> Result<Value, Fault> {
     if call.arg(0).is_null() {
         return Err(call.missing(0));
     }
+    let value = call.arg(0).clone();
+    call.deep(&value, 0)?;
     Ok(Value::Json(token(call, 0)?))
 }
 
@@ -174,6 +176,10 @@ fn clone(call: &mut Call<'_>) -> Result<Value, Fault> {
 fn change(call: &mut Call<'_>) -> Result<Value, Fault> {
     let me = token(call, 0)?;
     call.allocate(64)?;
+    for at in 1..call.count() {
+        let value = call.arg(at).clone();
+        call.deep(&value, 0)?;
+    }
     match call.member.name.as_str() {
         "Remove" if call.count() > 1 => {
             let found = match call.arg(1) {
@@ -242,6 +248,10 @@ fn merge(into: &Token, from: &Token) {
 /// Constructors: content is added item by item, collections flattened.
 fn create(call: &mut Call<'_>) -> Result<Value, Fault> {
     call.allocate(64)?;
+    for at in 0..call.count() {
+        let value = call.arg(at).clone();
+        call.deep(&value, 0)?;
+    }
     if call.member.owner == "JValue" {
         return Ok(Value::Json(token(call, 0)?.free()));
     }
@@ -275,6 +285,8 @@ fn create(call: &mut Call<'_>) -> Result<Value, Fault> {
 }
 
 fn new_property(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let content = call.arg(1).clone();
+    call.deep(&content, 0)?;
     let value = match call.arg(1) {
         Value::Json(token) => token.clone(),
         other => json::from_value(other),
@@ -328,6 +340,8 @@ fn select(call: &mut Call<'_>) -> Result<Value, Fault> {
 }
 
 fn serialize(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let value = call.arg(0).clone();
+    call.deep(&value, 0)?;
     let indented = matches!(call.arg(1), Value::Enum(_, 1));
     let text = json::from_value(call.arg(0)).to_json(indented);
     call.allocate(text.len())?;

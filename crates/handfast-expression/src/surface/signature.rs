@@ -20,6 +20,7 @@ fn members(def: &'static TypeDef, row: &'static Row) -> Vec<Member> {
 fn member(def: &'static TypeDef, text: &'static str, row: &'static Row) -> Member {
     let mut reader = Reader::new(text, def.generics);
     let lenient = reader.take("lenient");
+    let lazy = reader.take("lazy");
     let is_static = reader.take("static");
     let setter = reader.take("set");
     let declared_at = reader.at;
@@ -74,6 +75,7 @@ fn member(def: &'static TypeDef, text: &'static str, row: &'static Row) -> Membe
         is_static,
         extension,
         lenient,
+        lazy,
         owner_generics: def.generics.len(),
         own_generics,
         result,

@@ -569,7 +569,6 @@ pub(super) const TYPES: &[TypeDef] = &[
         bases: &["IEnumerable<IGrouping<K, T>>"],
         lenient: true,
         rows: &[Row("IEnumerable<T> this[K key]; bool Contains(K key)", lookup_get), Row("int Count", count)],
-        ..PLAIN
     },
     TypeDef {
         name: "IGrouping",

@@ -12,9 +12,10 @@ use crate::types::{Prim, Type};
 use crate::value::{Object, Value, lock};
 use std::sync::{Arc, Mutex, Weak};
 
-/// A token; clones are the same token.
+/// A token; clones are the same token. Beside the node stands the root that it was reached from, so that a token
+/// keeps its parents as long as it is held. Tokens inside a tree stand without: they would hold it forever.
 #[derive(Clone)]
-pub struct Token(Arc<Node>);
+pub struct Token(Arc<Node>, Option<Arc<Node>>);
 
 struct Node {
     kind: Mutex<Kind>,
@@ -34,11 +35,27 @@ pub(crate) enum Kind {
 
 impl Token {
     pub(crate) fn new(kind: Kind) -> Self {
-        let token = Self(Arc::new(Node { kind: Mutex::new(kind), parent: Mutex::new(Weak::new()) }));
+        let kind = match kind {
+            Kind::Object(items) => Kind::Object(items.into_iter().map(Self::bare).collect()),
+            Kind::Array(items) => Kind::Array(items.into_iter().map(Self::bare).collect()),
+            Kind::Property(name, value) => Kind::Property(name, value.bare()),
+            scalar => scalar,
+        };
+        let token = Self(Arc::new(Node { kind: Mutex::new(kind), parent: Mutex::new(Weak::new()) }), None);
         for child in token.children() {
             child.adopt(&token);
         }
         token
+    }
+
+    /// The node without what keeps its parents.
+    fn bare(self) -> Self {
+        Self(self.0, None)
+    }
+
+    /// Another token of the same tree.
+    fn beside(&self, token: Self) -> Self {
+        Self(token.0, Some(self.1.clone().unwrap_or_else(|| self.0.clone())))
     }
 
     pub(crate) fn scalar_of(value: Value) -> Self {
@@ -54,12 +71,17 @@ impl Token {
     }
 
     pub(crate) fn parent(&self) -> Option<Self> {
-        lock(&self.0.parent).upgrade().map(Self)
+        lock(&self.0.parent).upgrade().map(|node| Self(node, self.1.clone()))
     }
 
     /// The token itself, or a copy when it already has a parent.
     pub(crate) fn free(self) -> Self {
         if self.parent().is_some() { self.deep_clone() } else { self }
+    }
+
+    /// Looks at what the token is, without copying it.
+    pub(crate) fn look<T>(&self, body: impl FnOnce(&Kind) -> T) -> T {
+        body(&lock(&self.0.kind))
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -115,16 +137,18 @@ impl Token {
 
     /// The value of a scalar, null for others.
     pub(crate) fn scalar(&self) -> Value {
-        match self.kind() {
-            Kind::Value(value) => value,
+        match &*lock(&self.0.kind) {
+            Kind::Value(value) => value.clone(),
             _ => Value::Null,
         }
     }
 
     pub(crate) fn children(&self) -> Vec<Self> {
-        match self.kind() {
-            Kind::Object(items) | Kind::Array(items) => items,
-            Kind::Property(_, value) => vec![value],
+        match &*lock(&self.0.kind) {
+            Kind::Object(items) | Kind::Array(items) => {
+                items.iter().map(|item| self.beside(item.clone())).collect()
+            }
+            Kind::Property(_, value) => vec![self.beside(value.clone())],
             Kind::Value(_) => Vec::new(),
         }
     }
@@ -139,21 +163,27 @@ impl Token {
     }
 
     pub(crate) fn name(&self) -> String {
-        match self.kind() {
-            Kind::Property(name, _) => name,
+        match &*lock(&self.0.kind) {
+            Kind::Property(name, _) => name.clone(),
             _ => String::new(),
         }
     }
 
     pub(crate) fn value(&self) -> Self {
-        match self.kind() {
-            Kind::Property(_, value) => value,
+        match &*lock(&self.0.kind) {
+            Kind::Property(_, value) => self.beside(value.clone()),
             _ => self.clone(),
         }
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<Self> {
-        self.children().into_iter().find(|property| property.name() == name)
+        match &*lock(&self.0.kind) {
+            Kind::Object(items) => items
+                .iter()
+                .find(|item| matches!(&*lock(&item.0.kind), Kind::Property(found, _) if found == name))
+                .map(|item| self.beside(item.clone())),
+            _ => None,
+        }
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<Self> {
@@ -164,7 +194,7 @@ impl Token {
     pub(crate) fn get_in(&self, name: &str) -> Option<Self> {
         match &*lock(&self.0.kind) {
             Kind::Object(items) => items.iter().find_map(|item| match &*lock(&item.0.kind) {
-                Kind::Property(found, value) if found == name => Some(value.clone()),
+                Kind::Property(found, value) if found == name => Some(self.beside(value.clone())),
                 _ => None,
             }),
             _ => None,
@@ -174,13 +204,13 @@ impl Token {
     /// The child at a place.
     pub(crate) fn child_at(&self, at: usize) -> Option<Self> {
         match &*lock(&self.0.kind) {
-            Kind::Object(items) | Kind::Array(items) => items.get(at).cloned(),
+            Kind::Object(items) | Kind::Array(items) => items.get(at).map(|item| self.beside(item.clone())),
             _ => None,
         }
     }
 
     pub(crate) fn set_value(&self, value: Self) {
-        let value = value.free();
+        let value = value.free().bare();
         value.adopt(self);
         if let Kind::Property(_, place) = &mut *lock(&self.0.kind) {
             *place = value;
@@ -195,7 +225,7 @@ impl Token {
     }
 
     pub(crate) fn insert(&self, at: usize, child: Self) {
-        let child = child.free();
+        let child = child.free().bare();
         child.adopt(self);
         if let Kind::Object(items) | Kind::Array(items) = &mut *lock(&self.0.kind) {
             items.insert(at.min(items.len()), child);
@@ -256,7 +286,9 @@ impl Token {
                 Value::Date(_) | Value::Offset(..) => "Date",
                 Value::Guid(_) => "Guid",
                 Value::Span(_) => "TimeSpan",
+                Value::Enum(..) => "Undefined",
                 Value::Object(object) if matches!(*object, Object::Uri(_)) => "Uri",
+                Value::Object(object) if matches!(*object, Object::Record(..)) => "Integer",
                 Value::Object(_) => "Bytes",
                 _ => "String",
             },
@@ -271,6 +303,7 @@ impl Token {
     /// `ToString()`: scalars as text, containers as indented JSON.
     pub(crate) fn display(&self) -> String {
         match self.kind() {
+            Kind::Value(Value::Enum(..)) => String::new(),
             Kind::Value(value) => crate::text::display(&value),
             _ => self.to_json(true),
         }
@@ -346,7 +379,13 @@ pub(crate) fn to_type(value: &Value, of: &Type, strict: bool) -> Result<Value, F
         return Ok(Value::Json(token));
     }
     match token.kind() {
-        Kind::Value(Value::Null) if of.admits_null() || !strict => Ok(crate::arith::default_of(of)),
+        Kind::Value(Value::Null | Value::Enum(..)) if of.admits_null() || !strict => {
+            Ok(crate::arith::default_of(of))
+        }
+        Kind::Value(number) if number.type_of().is("BigInteger") => {
+            // Too large for a long: as the number that its digits spell.
+            crate::library::convert::change(&Value::str(number.to_text()), of.stripped())
+        }
         Kind::Value(scalar) => {
             let wanted = of.stripped();
             if *wanted == Type::Object {

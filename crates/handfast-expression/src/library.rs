@@ -20,7 +20,7 @@ mod readers;
 pub(crate) mod regex;
 mod strings;
 pub(crate) mod time;
-mod tokens;
+pub(crate) mod tokens;
 pub(crate) mod uri;
 mod web;
 pub(crate) mod xml;

@@ -62,7 +62,7 @@ fn of_object(object: &Object, value: &Value) -> String {
                     crate::xml::Name::new(&part(1), &part(0)).to_string()
                 }
                 crate::types::Type::Class("XNamespace", _) => inner(),
-                crate::types::Type::Class("IUrl" | "IPAddress", _) => {
+                crate::types::Type::Class("IUrl" | "IPAddress" | "BigInteger", _) => {
                     fields.iter().find(|f| f.0 == "Text").map(|f| display(&f.1)).unwrap_or_default()
                 }
                 crate::types::Type::Class("Match" | "Group" | "Capture", _) => {

@@ -95,9 +95,10 @@ struct Inner {
     parent: Mutex<Weak<Inner>>,
 }
 
-/// A node; clones are the same node.
+/// A node; clones are the same node. Beside it stands the root that it was reached from, so that a node keeps its
+/// parents as long as it is held. Nodes inside a tree stand without: they would hold it forever.
 #[derive(Clone)]
-pub struct Node(Arc<Inner>);
+pub struct Node(Arc<Inner>, Option<Arc<Inner>>);
 
 /// Long chains are taken apart one by one, not by recursion.
 impl Drop for Inner {
@@ -119,11 +120,29 @@ impl Drop for Inner {
 
 impl Node {
     pub(crate) fn new(kind: Kind) -> Self {
-        let node = Self(Arc::new(Inner { kind: Mutex::new(kind), parent: Mutex::new(Weak::new()) }));
+        let all = |nodes: Vec<Self>| nodes.into_iter().map(Self::bare).collect();
+        let kind = match kind {
+            Kind::Document { declaration, nodes } => Kind::Document { declaration, nodes: all(nodes) },
+            Kind::Element { name, attributes, nodes, open } => {
+                Kind::Element { name, attributes: all(attributes), nodes: all(nodes), open }
+            }
+            leaf => leaf,
+        };
+        let node = Self(Arc::new(Inner { kind: Mutex::new(kind), parent: Mutex::new(Weak::new()) }), None);
         for child in node.attributes().iter().chain(&node.nodes()) {
             *lock(&child.0.parent) = Arc::downgrade(&node.0);
         }
         node
+    }
+
+    /// The node without what keeps its parents.
+    fn bare(self) -> Self {
+        Self(self.0, None)
+    }
+
+    /// Another node of the same tree.
+    fn beside(&self, node: &Self) -> Self {
+        Self(node.0.clone(), Some(self.1.clone().unwrap_or_else(|| self.0.clone())))
     }
 
     pub(crate) fn element(name: Name) -> Self {
@@ -177,7 +196,7 @@ impl Node {
     }
 
     pub(crate) fn parent(&self) -> Option<Self> {
-        lock(&self.0.parent).upgrade().map(Self)
+        lock(&self.0.parent).upgrade().map(|node| Self(node, self.1.clone()))
     }
 
     /// Name of an element or attribute; the target of an instruction.
@@ -191,14 +210,16 @@ impl Node {
 
     pub(crate) fn nodes(&self) -> Vec<Self> {
         self.look(|kind| match kind {
-            Kind::Document { nodes, .. } | Kind::Element { nodes, .. } => nodes.clone(),
+            Kind::Document { nodes, .. } | Kind::Element { nodes, .. } => {
+                nodes.iter().map(|node| self.beside(node)).collect()
+            }
             _ => Vec::new(),
         })
     }
 
     pub(crate) fn attributes(&self) -> Vec<Self> {
         self.look(|kind| match kind {
-            Kind::Element { attributes, .. } => attributes.clone(),
+            Kind::Element { attributes, .. } => attributes.iter().map(|node| self.beside(node)).collect(),
             _ => Vec::new(),
         })
     }
@@ -295,7 +316,7 @@ impl Node {
 
     /// Inserts a node among the children; a text joins a text before it.
     pub(crate) fn insert(&self, at: usize, child: Self) {
-        let child = child.free();
+        let child = child.free().bare();
         *lock(&child.0.parent) = Arc::downgrade(&self.0);
         self.change(|kind| {
             if let Kind::Document { nodes, .. } | Kind::Element { nodes, .. } = kind {
@@ -306,7 +327,7 @@ impl Node {
 
     /// Adds an attribute, or replaces the one of its name.
     pub(crate) fn put_attribute(&self, attribute: Self) {
-        let attribute = attribute.free();
+        let attribute = attribute.free().bare();
         let name = attribute.name();
         *lock(&attribute.0.parent) = Arc::downgrade(&self.0);
         let old = self.attributes().iter().position(|found| found.name() == name);

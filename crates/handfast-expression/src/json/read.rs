@@ -4,13 +4,18 @@ use super::{Kind, Token};
 use crate::fault::{Fault, throw};
 use crate::types::Prim;
 use crate::value::Value;
+use std::collections::HashMap;
 
 /// Deepest nesting.
 const DEPTH_MAX: usize = 64;
+/// Digits of an integer.
+const DIGITS_MAX: usize = 380;
+/// `JTokenType.Undefined`.
+const UNDEFINED: i64 = 11;
 
 /// Parses a text that must be one value of the wanted class (`JToken` for any).
 pub(crate) fn parse(text: &str, wanted: &str) -> Result<Token, Fault> {
-    let mut reader = Reader { chars: text.chars().collect(), at: 0, dates: true };
+    let mut reader = Reader { text, at: 0, dates: true };
     reader.space();
     let first = reader.peek();
     let opens = match wanted {
@@ -59,7 +64,7 @@ pub(crate) fn parse(text: &str, wanted: &str) -> Result<Token, Fault> {
 
 /// As [`parse`] for any value, strings that look like dates kept as strings.
 pub(crate) fn parse_plain(text: &str) -> Result<Token, Fault> {
-    let mut reader = Reader { chars: text.chars().collect(), at: 0, dates: false };
+    let mut reader = Reader { text, at: 0, dates: false };
     let token = reader.value(0, "")?;
     reader.space();
     match reader.peek() {
@@ -72,44 +77,46 @@ fn error(text: String) -> Fault {
     throw("JsonReaderException", text)
 }
 
-struct Reader {
-    chars: Vec<char>,
+struct Reader<'a> {
+    text: &'a str,
     at: usize,
     /// Whether strings that look like dates become dates.
     dates: bool,
 }
 
-impl Reader {
+impl Reader<'_> {
     fn peek(&self) -> Option<char> {
-        self.chars.get(self.at).copied()
+        let rest = self.text.get(self.at..)?;
+        match rest.as_bytes().first() {
+            Some(byte) if byte.is_ascii() => Some(char::from(*byte)),
+            _ => rest.chars().next(),
+        }
     }
 
     fn place(&self) -> String {
-        let before = self.chars.get(..self.at).unwrap_or(&[]);
-        let line = before.iter().filter(|c| **c == '\n').count() + 1;
-        let position = before.iter().rev().take_while(|c| **c != '\n').count();
+        let before = self.text.get(..self.at).unwrap_or(self.text);
+        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        let position = before.rsplit('\n').next().unwrap_or("").chars().count();
         format!("line {line}, position {position}")
+    }
+
+    /// Goes past the character that stands here.
+    fn skip(&mut self) {
+        self.at += self.peek().map_or(0, char::len_utf8);
     }
 
     fn space(&mut self) {
         while let Some(c) = self.peek() {
-            match (c, self.chars.get(self.at + 1)) {
-                ('/', Some('*')) => {
-                    self.at += 2;
-                    while self.at < self.chars.len()
-                        && !(self.peek() == Some('*') && self.chars.get(self.at + 1) == Some(&'/'))
-                    {
-                        self.at += 1;
-                    }
-                    self.at = (self.at + 2).min(self.chars.len());
-                }
-                ('/', Some('/')) => {
-                    while self.peek().is_some_and(|c| c != '\n') {
-                        self.at += 1;
-                    }
-                }
-                _ if c.is_whitespace() || c == '\u{feff}' => self.at += 1,
-                _ => return,
+            let rest = self.text.get(self.at..).unwrap_or("");
+            if rest.starts_with("/*") {
+                let length = rest.find("*/").map_or(rest.len(), |end| end + 2);
+                self.at += length;
+            } else if rest.starts_with("//") {
+                self.at += rest.find('\n').unwrap_or(rest.len());
+            } else if c.is_whitespace() || c == '\u{feff}' {
+                self.skip();
+            } else {
+                return;
             }
         }
     }
@@ -141,21 +148,22 @@ impl Reader {
     fn literal(&mut self, path: &str) -> Result<Token, Fault> {
         let start = self.at;
         while self.peek().is_some_and(|c| c.is_alphanumeric() || "+-._".contains(c)) {
-            self.at += 1;
+            self.skip();
         }
-        let word: String = self.chars.get(start..self.at).unwrap_or(&[]).iter().collect();
-        let value = match word.as_str() {
-            "null" | "undefined" => Some(Value::Null),
+        let word = self.text.get(start..self.at).unwrap_or("");
+        let value = match word {
+            "null" => Some(Value::Null),
+            "undefined" => Some(Value::Enum(&crate::library::tokens::TOKEN_TYPE, UNDEFINED)),
             "true" => Some(Value::Bool(true)),
             "false" => Some(Value::Bool(false)),
             "NaN" => Some(Value::Double(f64::NAN)),
             "Infinity" => Some(Value::Double(f64::INFINITY)),
             "-Infinity" => Some(Value::Double(f64::NEG_INFINITY)),
-            _ => number(&word),
+            _ => number(word),
         };
         value.map(Token::scalar_of).ok_or_else(|| {
-            let c = self.chars.get(start).copied().unwrap_or(' ');
             self.at = start;
+            let c = self.peek().unwrap_or(' ');
             error(format!(
                 "Unexpected character encountered while parsing value: {c}. Path '{path}', {}.",
                 self.place()
@@ -165,15 +173,16 @@ impl Reader {
 
     fn object(&mut self, depth: usize, path: &str) -> Result<Token, Fault> {
         self.at += 1;
-        let token = Token::new(Kind::Object(Vec::new()));
+        let mut items: Vec<Token> = Vec::new();
+        let mut known: HashMap<String, usize> = HashMap::new();
         loop {
             self.space();
             let name = match self.peek() {
                 Some('}') => {
                     self.at += 1;
-                    return Ok(token);
+                    return Ok(Token::new(Kind::Object(items)));
                 }
-                None if depth == 0 && token.children().is_empty() => {
+                None if depth == 0 && items.is_empty() => {
                     return Err(error(format!(
                         "Error reading JObject from JsonReader. Path '', {}.",
                         self.place()
@@ -185,7 +194,7 @@ impl Reader {
                     while let Some(c) = self.peek().filter(|c| c.is_alphanumeric() || *c == '_' || *c == '$')
                     {
                         name.push(c);
-                        self.at += 1;
+                        self.skip();
                     }
                     name
                 }
@@ -220,7 +229,18 @@ impl Reader {
             }
             let inner = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
             let value = self.value(depth + 1, &inner)?;
-            token.set(&name, value);
+            match known.get(&name) {
+                // The last of a name counts, at the place of the first.
+                Some(at) => {
+                    if let Some(place) = items.get_mut(*at) {
+                        *place = Token::property(&name, value);
+                    }
+                }
+                None => {
+                    known.insert(name.clone(), items.len());
+                    items.push(Token::property(&name, value));
+                }
+            }
             self.separator('}', &inner)?;
         }
     }
@@ -261,47 +281,73 @@ impl Reader {
 
     fn string(&mut self, quote: char, path: &str) -> Result<String, Fault> {
         self.at += 1;
-        let mut units: Vec<u16> = Vec::new();
-        while let Some(c) = self.peek() {
-            self.at += 1;
-            match c {
-                c if c == quote => return Ok(String::from_utf16_lossy(&units)),
-                '\\' => {
-                    let escaped = self.peek().unwrap_or(' ');
-                    self.at += 1;
-                    let plain = match escaped {
-                        'b' => 8,
-                        'f' => 12,
-                        'n' => 10,
-                        'r' => 13,
-                        't' => 9,
-                        '"' | '\'' | '\\' | '/' => escaped as u16,
-                        'u' => {
-                            let digits: String = self.chars.iter().skip(self.at).take(4).collect();
-                            self.at += digits.chars().count();
-                            u16::from_str_radix(&digits, 16).map_err(|_| {
-                                error(format!(
-                                    "Invalid Unicode escape sequence: \\u{digits}. Path '{path}', {}.",
-                                    self.place()
-                                ))
-                            })?
-                        }
-                        other => {
-                            return Err(error(format!(
-                                "Bad JSON escape sequence: \\{other}. Path '{path}', {}.",
-                                self.place()
-                            )));
-                        }
-                    };
-                    units.push(plain);
+        let mut out = String::new();
+        loop {
+            let rest = self.text.get(self.at..).unwrap_or("");
+            let plain = rest.find([quote, '\\']).unwrap_or(rest.len());
+            out.push_str(&rest[..plain]);
+            self.at += plain;
+            match self.peek() {
+                None => {
+                    return Err(error(format!(
+                        "Unterminated string. Expected delimiter: {quote}. Path '{path}', {}.",
+                        self.place()
+                    )));
                 }
-                c => units.extend_from_slice(c.encode_utf16(&mut [0; 2])),
+                Some('\\') => self.escape(path, &mut out)?,
+                Some(_) => {
+                    self.at += 1;
+                    return Ok(out);
+                }
             }
         }
-        Err(error(format!(
-            "Unterminated string. Expected delimiter: {quote}. Path '{path}', {}.",
-            self.place()
-        )))
+    }
+
+    fn escape(&mut self, path: &str, out: &mut String) -> Result<(), Fault> {
+        self.at += 1;
+        let escaped = self.peek().unwrap_or(' ');
+        self.skip();
+        out.push(match escaped {
+            'b' => '\u{8}',
+            'f' => '\u{c}',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            '"' | '\'' | '\\' | '/' => escaped,
+            'u' => {
+                let unit = self.unit(path)?;
+                let low = self.text.get(self.at..).is_some_and(|rest| rest.starts_with("\\u"));
+                match char::from_u32(unit) {
+                    Some(c) => c,
+                    None if low && unit < 0xdc00 => {
+                        self.at += 2;
+                        let low = self.unit(path)?;
+                        char::decode_utf16([unit as u16, low as u16])
+                            .next()
+                            .and_then(Result::ok)
+                            .unwrap_or('\u{fffd}')
+                    }
+                    None => '\u{fffd}',
+                }
+            }
+            other => {
+                return Err(error(format!(
+                    "Bad JSON escape sequence: \\{other}. Path '{path}', {}.",
+                    self.place()
+                )));
+            }
+        });
+        Ok(())
+    }
+
+    /// The four digits of an escape.
+    fn unit(&mut self, path: &str) -> Result<u32, Fault> {
+        let digits: String = self.text.get(self.at..).unwrap_or("").chars().take(4).collect();
+        self.at += digits.len();
+        let valid = digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        u32::from_str_radix(&digits, 16).ok().filter(|_| valid).ok_or_else(|| {
+            error(format!("Invalid Unicode escape sequence: \\u{digits}. Path '{path}', {}.", self.place()))
+        })
     }
 }
 
@@ -316,8 +362,12 @@ fn number(word: &str) -> Option<Value> {
     if !word.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '.') {
         return None;
     }
+    let digits = word.strip_prefix('-').unwrap_or(word);
     match word.parse::<i64>() {
         Ok(number) => Some(long(number)),
+        Err(_) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => (digits.len()
+            <= DIGITS_MAX)
+            .then(|| Value::record("BigInteger", vec![("Text", Value::str(word))])),
         Err(_) => word.parse::<f64>().ok().map(Value::Double),
     }
 }

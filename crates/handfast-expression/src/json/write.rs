@@ -12,16 +12,16 @@ pub(super) fn text(token: &Token, indented: bool) -> String {
 }
 
 fn write(token: &Token, indented: bool, depth: usize, out: &mut String) {
-    match token.kind() {
-        Kind::Object(items) => list(&items, ('{', '}'), indented, depth, out),
-        Kind::Array(items) => list(&items, ('[', ']'), indented, depth, out),
+    token.look(|kind| match kind {
+        Kind::Object(items) => list(items, ('{', '}'), indented, depth, out),
+        Kind::Array(items) => list(items, ('[', ']'), indented, depth, out),
         Kind::Property(name, value) => {
-            string(&name, out);
+            string(name, out);
             out.push_str(if indented { ": " } else { ":" });
-            write(&value, indented, depth, out);
+            write(value, indented, depth, out);
         }
-        Kind::Value(value) => scalar(&value, out),
-    }
+        Kind::Value(value) => scalar(value, out),
+    })
 }
 
 fn list(items: &[Token], brackets: (char, char), indented: bool, depth: usize, out: &mut String) {
@@ -47,6 +47,7 @@ fn list(items: &[Token], brackets: (char, char), indented: bool, depth: usize, o
 fn scalar(value: &Value, out: &mut String) {
     match value {
         Value::Null => out.push_str("null"),
+        Value::Enum(..) => out.push_str("undefined"),
         Value::Bool(truth) => out.push_str(if *truth { "true" } else { "false" }),
         Value::Int(Prim::ULong, bits) => out.push_str(&(*bits as u64).to_string()),
         Value::Int(_, number) => out.push_str(&number.to_string()),
@@ -79,6 +80,9 @@ fn scalar(value: &Value, out: &mut String) {
             None => match value {
                 Value::Object(object) => match &**object {
                     crate::value::Object::Uri(uri) => string(&uri.original, out),
+                    crate::value::Object::Record(of, _) if of.is("BigInteger") => {
+                        out.push_str(&crate::text::display(value));
+                    }
                     _ => string(&crate::text::display(value), out),
                 },
                 _ => string(&crate::text::display(value), out),

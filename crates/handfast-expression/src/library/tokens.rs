@@ -14,7 +14,7 @@ pub(super) static FORMATTING: EnumDef = EnumDef {
     members: &[("None", 0), ("Indented", 1)],
 };
 
-pub(super) static TOKEN_TYPE: EnumDef = EnumDef {
+pub(crate) static TOKEN_TYPE: EnumDef = EnumDef {
     name: "JTokenType",
     namespace: "Newtonsoft.Json.Linq",
     flags: false,

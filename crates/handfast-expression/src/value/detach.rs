@@ -67,6 +67,10 @@ fn copy(value: &Value, left: &mut usize, depth: usize) -> Option<Value> {
             pay(bytes.len())?;
             value.clone()
         }
+        Object::Xml(node) => {
+            pay(node.to_text(true).len().saturating_mul(4))?;
+            Value::object(Object::Xml(node.deep_clone()))
+        }
         Object::Uri(_) | Object::Certificate(_) | Object::Regex(_) | Object::Exception(_) => value.clone(),
         _ => return None,
     })

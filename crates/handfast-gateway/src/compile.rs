@@ -119,7 +119,10 @@ impl<'a> Task<'a> {
         let backends = backends::backends(self, &credentials);
         let previous_tls = self.previous.map(|previous| &*previous.tls);
         let tls = TlsClients::new(backend_trust, credentials.values(), &self.env.clock, previous_tls);
-        let policies = Policies::new(self, backends.keys(), &certificates.thumbprints);
+        let kept = self.previous.filter(|previous| previous.tls.trust_id() == tls.trust_id());
+        let key_sets = kept.map_or_else(Arc::default, |previous| previous.key_sets.clone());
+        let found = (&certificates.thumbprints, &credentials, &certificates.bare);
+        let policies = Policies::new(self, backends.keys(), found);
         let global = policies.global();
         let products = access::products(self, &policies);
         let apis = apis::apis(self, &policies, &products, &global);
@@ -154,6 +157,7 @@ impl<'a> Task<'a> {
             credential_revisions: certificates.revisions,
             thumbprints: certificates.thumbprints,
             tls: Arc::new(tls),
+            key_sets,
             client_trust,
             own_global: global.own,
             named_values,

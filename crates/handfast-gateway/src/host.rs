@@ -5,7 +5,7 @@ use crate::base_url::BaseUrl;
 use crate::forward::{Forwarder, Outgoing, Route};
 use crate::shared::Own;
 use crate::tls_clients::TlsMode;
-use crate::{answers, coding, plan::ApiService};
+use crate::{answers, coding, key_sets, plan::ApiService};
 use bytes::Bytes;
 use handfast_core::message::{Fields, Method, RequestHead, Scheme};
 use handfast_net::{Body, BodyFailure, Core, Response, Upgrade, give_way, sleep};
@@ -108,6 +108,10 @@ impl<'a> Host<'a> {
                 Output::QuotaAdd(period, more) => {
                     self.shared().quota_add(&period, more);
                     Input::Stored
+                }
+                Output::Keys { urls, newer } => {
+                    let found = key_sets::find(self.core, self.service, self.client_ip, &urls, newer);
+                    Input::Keys(found.await)
                 }
                 Output::Sleep(time) => {
                     sleep(time).await;

@@ -19,6 +19,7 @@ mod coding;
 mod compile;
 mod forward;
 mod host;
+mod key_sets;
 mod keys;
 mod log;
 mod pipeline;

@@ -1,6 +1,7 @@
 //! What service documents compile to: immutable, shared by all cores, read once per request.
 
 use crate::backend::Backend;
+use crate::key_sets::KeySets;
 use crate::keys::KeyIndex;
 use crate::router::template::Operations;
 use crate::router::{ApiRoute, Router};
@@ -151,6 +152,8 @@ pub(crate) struct ApiService {
     /// SHA-1 thumbprints of all certificates by lower-case name.
     pub(crate) thumbprints: BTreeMap<String, String>,
     pub(crate) tls: Arc<TlsClients>,
+    /// The keys of token issuers, as long as what they are verified with stays the same.
+    pub(crate) key_sets: Arc<KeySets>,
     /// Roots and intermediates that client certificates are judged with.
     pub(crate) client_trust: Arc<TrustSet>,
     /// The global document of the service's own.

@@ -58,6 +58,11 @@ impl TlsClients {
         Self { trust, clock: clock.clone(), anonymous, by_credential }
     }
 
+    /// What identifies the roots that servers are verified with.
+    pub(crate) fn trust_id(&self) -> &[u8; 32] {
+        self.trust.id()
+    }
+
     /// The configuration of a mode; `None` when the certificate cannot be used.
     pub(crate) fn get(&self, mode: TlsMode, credential: Option<&Arc<Credential>>) -> Option<Arc<ClientTls>> {
         let slots = match credential {

@@ -32,6 +32,8 @@ pub struct Case {
     backends: Option<Vec<String>>,
     /// Thumbprints by certificate id.
     certificates: HashMap<String, String>,
+    /// What stands behind metadata documents, at first and after newer keys were asked for.
+    issuers: [HashMap<String, Block>; 2],
     facts: facts::Facts,
     exchanges: Vec<Exchange>,
     diagnostics: Option<Block>,

@@ -17,6 +17,7 @@ use crate::section::{Scope, Section};
 use crate::setting::Reads;
 use crate::tree::Element;
 use handfast_core::{Diagnostic, Place};
+use handfast_pki::{Certificate, PrivateKey};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -37,6 +38,8 @@ pub struct CompileOptions<'a> {
     pub backend_exists: &'a dyn Fn(&str) -> bool,
     /// The SHA-1 thumbprint of a certificate of the service by its id.
     pub certificate_thumbprint: &'a dyn Fn(&str) -> Option<String>,
+    /// A certificate of the service by its id, for the keys of token policies.
+    pub certificate: &'a dyn Fn(&str) -> Option<ServiceCertificate>,
     /// The largest text.
     pub bytes_max: usize,
     /// Whether expressions are accepted only as the real service accepts them.
@@ -54,10 +57,20 @@ impl CompileOptions<'_> {
             fragment: &|_| None,
             backend_exists: &|_| true,
             certificate_thumbprint: &|_| Some(String::new()),
+            certificate: &|_| Some(ServiceCertificate::default()),
             bytes_max: DOCUMENT_BYTES_MAX,
             strict: false,
         }
     }
+}
+
+/// A certificate of the service as far as whoever compiles has it.
+#[derive(Clone, Debug, Default)]
+pub struct ServiceCertificate {
+    /// The certificate.
+    pub certificate: Option<Certificate>,
+    /// Its private key.
+    pub key: Option<PrivateKey>,
 }
 
 /// The text of a fragment.

@@ -11,7 +11,7 @@
 //!
 //! A value that may be an expression is a [`setting`]; what expressions see of a request is the [`view`].
 //!
-//! *Not* here: sockets, files, the clock, tokens, API matching.
+//! *Not* here: sockets, files, the clock, fetching keys of token issuers, API matching.
 
 pub mod cases;
 mod certificate;
@@ -28,6 +28,7 @@ pub mod reader;
 mod schema;
 mod section;
 mod setting;
+mod tokens;
 mod trace;
 pub mod tree;
 mod view;
@@ -35,7 +36,9 @@ mod view;
 pub use handfast_expression::Value;
 
 pub use certificate::{ClientCertificate, Revocation, Trust};
-pub use compile::{CompileOptions, Compiled, DOCUMENT_BYTES_MAX, FragmentSource, compile};
+pub use compile::{
+    CompileOptions, Compiled, DOCUMENT_BYTES_MAX, FragmentSource, ServiceCertificate, compile,
+};
 pub use context::{
     ApiIdentity, BackendTarget, Body, CertificateSelection, Context, DeploymentIdentity, Entropy, Example,
     GroupIdentity, OperationIdentity, ProductIdentity, Response, SubscriptionIdentity, UserIdentity,
@@ -55,4 +58,5 @@ pub use reader::Format;
 pub use schema::messages::target as diagnostic_target;
 pub use schema::{CATALOGUE, CatalogueEntry};
 pub use section::{Scope, Scopes, Section, Sections};
+pub use tokens::{FoundKeys, IssuerKeys, KeysUnavailable};
 pub use trace::{Detail, TraceRecord, trace_document};

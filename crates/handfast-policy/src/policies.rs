@@ -33,8 +33,11 @@ mod set_method;
 pub(crate) mod set_query_parameter;
 mod set_status;
 mod set_variable;
+mod token;
 mod trace;
+mod validate_azure_ad_token;
 mod validate_client_certificate;
+mod validate_jwt;
 
 use crate::compile::{Compiler, Parts};
 use crate::schema::ElementSchema;
@@ -84,7 +87,9 @@ static ALL: &[&Policy] = &[
     &set_status::POLICY,
     &set_variable::POLICY,
     &trace::POLICY,
+    &validate_azure_ad_token::POLICY,
     &validate_client_certificate::POLICY,
+    &validate_jwt::POLICY,
     &convert_body::TO_JSON,
 ];
 

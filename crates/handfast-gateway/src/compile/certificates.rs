@@ -79,6 +79,8 @@ pub(super) struct Certificates {
     pub(super) credentials: BTreeMap<String, Arc<Credential>>,
     /// Those read from their document, with its revision.
     pub(super) revisions: BTreeMap<String, u64>,
+    /// Those without a key.
+    pub(super) bare: BTreeMap<String, Certificate>,
     /// SHA-1 thumbprints, also of those without a key.
     pub(super) thumbprints: BTreeMap<String, String>,
 }
@@ -113,7 +115,8 @@ pub(super) fn certificates(task: &Task<'_>) -> Certificates {
             Err((code, reason)) => match bare(task, &properties) {
                 // Legal, and of no use towards backends.
                 Some(certificate) => {
-                    all.thumbprints.insert(name, certificate.thumbprint());
+                    all.thumbprints.insert(name.clone(), certificate.thumbprint());
+                    all.bare.insert(name, certificate);
                 }
                 None => {
                     properties.error(code, format!("certificate \"{}\": {reason}", resource.name()));

@@ -5,8 +5,10 @@ use super::Task;
 use crate::plan::{Document, Documents};
 use handfast_core::Diagnostic;
 use handfast_model::{Resource, ResourceId, View};
+use handfast_pki::{Certificate, Credential};
 use handfast_policy::{
-    CompileOptions, Format, FragmentSource, Plan, Scope, ScopedDocument, compile, compile_effective,
+    CompileOptions, Format, FragmentSource, Plan, Scope, ScopedDocument, ServiceCertificate, compile,
+    compile_effective,
 };
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -46,14 +48,18 @@ pub(super) struct Policies<'a> {
     values_id: [u8; 32],
     fragments: HashMap<String, FragmentSource>,
     backends: BTreeSet<String>,
-    thumbprints: &'a BTreeMap<String, String>,
+    certificates: Found<'a>,
 }
+
+/// Certificates by lower-case name: their thumbprints, those with a key, those without.
+pub(super) type Found<'a> =
+    (&'a BTreeMap<String, String>, &'a BTreeMap<String, Arc<Credential>>, &'a BTreeMap<String, Certificate>);
 
 impl<'a> Policies<'a> {
     pub(super) fn new<'b>(
         task: &'a Task<'a>,
         backends: impl Iterator<Item = &'b String>,
-        thumbprints: &'a BTreeMap<String, String>,
+        certificates: Found<'a>,
     ) -> Self {
         let named_values = named_values(task);
         Self {
@@ -62,8 +68,19 @@ impl<'a> Policies<'a> {
             named_values,
             fragments: fragments(task),
             backends: backends.cloned().collect(),
-            thumbprints,
+            certificates,
         }
+    }
+
+    fn certificate(&self, id: &str) -> Option<ServiceCertificate> {
+        let (_, credentials, bare) = self.certificates;
+        let id = id.to_lowercase();
+        if let Some(credential) = credentials.get(&id) {
+            let (certificate, key) = (credential.leaf().clone(), credential.key().clone());
+            return Some(ServiceCertificate { certificate: Some(certificate), key: Some(key) });
+        }
+        let certificate = bare.get(&id)?.clone();
+        Some(ServiceCertificate { certificate: Some(certificate), key: None })
     }
 
     pub(super) fn global(&self) -> Global {
@@ -108,7 +125,7 @@ impl<'a> Policies<'a> {
     /// Whether named values and certificates are those of the previous compile.
     pub(super) fn are_as_before(&self) -> bool {
         self.task.previous.is_some_and(|previous| {
-            previous.named_values == self.values_id && previous.thumbprints == *self.thumbprints
+            previous.named_values == self.values_id && previous.thumbprints == *self.certificates.0
         })
     }
 
@@ -131,7 +148,8 @@ impl<'a> Policies<'a> {
             named_value: &|name| self.named_values.get(name).cloned(),
             fragment: &|id| self.fragments.get(&id.to_lowercase()).cloned(),
             backend_exists: &|id| self.backends.contains(&id.to_lowercase()),
-            certificate_thumbprint: &|id| self.thumbprints.get(&id.to_lowercase()).cloned(),
+            certificate_thumbprint: &|id| self.certificates.0.get(&id.to_lowercase()).cloned(),
+            certificate: &|id| self.certificate(id),
             ..CompileOptions::new(scope, format)
         };
         let compiled = compile(&text, &options);
@@ -146,7 +164,7 @@ impl<'a> Policies<'a> {
 /// Whether a document may name a named value or certificate, itself or in a fragment.
 fn names_values(resource: &Resource) -> bool {
     let text = resource.properties().get("value").and_then(|value| value.as_str()).unwrap_or_default();
-    ["{{", "include-fragment", "issuer-certificate-id"].iter().any(|name| text.contains(name))
+    ["{{", "include-fragment", "certificate-id"].iter().any(|name| text.contains(name))
 }
 
 /// A SHA-256 over all names and values.

@@ -13,6 +13,7 @@ mod matching;
 mod network;
 mod policies;
 mod shared;
+mod tokens;
 mod upgrade;
 mod versions;
 mod world;

@@ -5,7 +5,7 @@
 
 use super::claims::WrongType;
 use super::token::{Header, Parts, Signed, parts};
-use super::{Claims, DecryptionKey, SignatureAlgorithm, TokenKey};
+use super::{Claims, DecryptionKey, SignatureAlgorithm, TokenKey, json};
 use handfast_core::UnixTime;
 
 /// Keys that are tried for a token that names none.
@@ -18,8 +18,8 @@ pub struct Jwt {
     pub algorithm: String,
     /// `typ`.
     pub kind: Option<String>,
-    /// The token itself, decrypted when it was encrypted. Of claims that were only encrypted there is none.
-    pub compact: Option<String>,
+    /// The token itself, decrypted when it was encrypted; without a signature when it had none.
+    pub compact: String,
     /// What it says.
     pub claims: Claims,
 }
@@ -164,7 +164,10 @@ pub fn authenticate(
                 Some(Parts::Encrypted(_)) => Err(TokenFailure::Malformed),
                 // Claims without a token around them: the encryption is all there is.
                 None if require_signed => Err(TokenFailure::NotSigned),
-                None => content(&encrypted.header, &opened, None),
+                None => {
+                    let token = format!("{}.{}.", json::encode(br#"{"alg":"none"}"#), json::encode(&opened));
+                    content(&encrypted.header, &opened, &token)
+                }
             }
         }
     }
@@ -180,7 +183,7 @@ fn signed_token(
     if header.algorithm.eq_ignore_ascii_case("none") {
         return match (require_signed, signed.signature.is_empty()) {
             (true, _) => Err(TokenFailure::NotSigned),
-            (false, true) => content(header, &signed.payload, Some(token)),
+            (false, true) => content(header, &signed.payload, token),
             (false, false) => Err(TokenFailure::Malformed),
         };
     }
@@ -200,12 +203,12 @@ fn signed_token(
     if !candidates.any(|key| algorithm.is_signed(key, signed.input, &signed.signature)) {
         return Err(TokenFailure::Signature);
     }
-    content(header, &signed.payload, Some(token))
+    content(header, &signed.payload, token)
 }
 
-fn content(header: &Header, payload: &[u8], token: Option<&str>) -> Result<Jwt, TokenFailure> {
+fn content(header: &Header, payload: &[u8], token: &str) -> Result<Jwt, TokenFailure> {
     let claims = Claims::parse(payload).ok_or(TokenFailure::Malformed)?;
-    let compact = token.map(str::to_owned);
+    let compact = token.to_owned();
     Ok(Jwt { algorithm: header.algorithm.clone(), kind: header.kind.clone(), compact, claims })
 }
 

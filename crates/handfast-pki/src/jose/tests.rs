@@ -69,7 +69,7 @@ fn every_signature_of_another_library_is_good_and_none_with_a_changed_bit() {
         let jwt = verify(token, &keys, &[], &rules(), UnixTime(1_800_000_000));
         let jwt = jwt.unwrap_or_else(|failure| panic!("{algorithm}: {failure}"));
         assert_eq!((jwt.algorithm.as_str(), jwt.claims.text("sub")), (algorithm, Some("u1")));
-        assert_eq!(jwt.compact.as_deref(), Some(token));
+        assert_eq!(jwt.compact, token);
         let (input, signature) = token.rsplit_once('.').expect("three segments");
         let mut signature = bytes(signature);
         for at in [0, signature.len() / 2, signature.len() - 1] {
@@ -107,7 +107,7 @@ fn every_encrypted_token_of_another_library_opens_and_none_with_a_changed_bit() 
         let jwt = authenticate(token, &keys, std::slice::from_ref(&key), true);
         let jwt = jwt.unwrap_or_else(|failure| panic!("{name}: {failure}"));
         assert_eq!((jwt.algorithm.as_str(), jwt.claims.text("sub")), ("RS256", Some("u1")), "{name}");
-        assert_ne!(jwt.compact.as_deref(), Some(token), "{name}: the token inside");
+        assert_ne!(jwt.compact, token, "{name}: the token inside");
         for segment in 0..5 {
             let mut segments: Vec<Vec<u8>> = token.split('.').map(bytes).collect();
             let Some(last) = segments[segment].last_mut() else { continue };
@@ -130,7 +130,8 @@ fn what_is_encrypted_and_not_signed_counts_only_where_signatures_are_not_demande
     let keys = std::slice::from_ref(&key);
     assert_eq!(authenticate(text(bare, "token"), &[], keys, true).err(), Some(TokenFailure::NotSigned));
     let jwt = authenticate(text(bare, "token"), &[], keys, false).expect("claims");
-    assert_eq!((jwt.claims.text("sub"), jwt.compact), (Some("u1"), None));
+    assert_eq!(jwt.claims.text("sub"), Some("u1"));
+    assert!(jwt.compact.ends_with('.'), "a token without a signature");
 }
 
 #[test]

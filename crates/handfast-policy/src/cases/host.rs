@@ -12,9 +12,11 @@ use crate::machine::io::{
 };
 use crate::plan::{Plan, ScopedDocument, compile_effective};
 use crate::reader::Format;
+use crate::tokens::{FoundKeys, IssuerKeys, KeysUnavailable};
 use bytes::Bytes;
 use handfast_core::message::{Method, RequestHead, ResponseHead, standard_reason};
 use handfast_core::{Diagnostic, UnixTime};
+use handfast_pki::jose::KeySet;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -137,6 +139,7 @@ impl World<'_> {
                     let taken = self.case.facts.permits_taken.iter().any(|taken| **taken == *key);
                     Input::Permit((!taken).then(|| Permit::new(())))
                 }
+                Output::Keys { urls, newer } => Input::Keys(self.keys(&urls, newer)?),
                 Output::Sleep(time) => {
                     self.now = self.now.plus(time);
                     waits.push(time);
@@ -155,6 +158,20 @@ impl World<'_> {
         (period.key.clone(), begin)
     }
 
+    /// The keys that the case has for metadata documents.
+    fn keys(&self, urls: &[Arc<str>], newer: bool) -> Result<Result<FoundKeys, KeysUnavailable>, CaseError> {
+        let [first, later] = &self.case.issuers;
+        let mut issuers = Vec::new();
+        for url in urls {
+            let found = later.get(&**url).filter(|_| newer).or_else(|| first.get(&**url));
+            let Some(block) = found else {
+                return Ok(Err(KeysUnavailable(format!("the case has no issuer behind '{url}'"))));
+            };
+            issuers.push(Arc::new(issuer(block)?));
+        }
+        Ok(Ok(FoundKeys { issuers, newer }))
+    }
+
     /// Fixed windows that begin with their first call.
     fn count(&mut self, count: CountRequest) -> Counted {
         let now = self.now;
@@ -171,6 +188,17 @@ impl World<'_> {
         let remaining = count.limit.saturating_sub(window.1);
         Counted { allowed, remaining, retry_after: Duration::from_secs(left) }
     }
+}
+
+/// An object with `issuer` and `keys`.
+fn issuer(block: &Block) -> Result<IssuerKeys, CaseError> {
+    let wrong = |text: String| CaseError::new(block.line + 1, text);
+    let document: serde_json::Value =
+        serde_json::from_str(&block.text).map_err(|error| wrong(error.to_string()))?;
+    let issuer = document.get("issuer").and_then(serde_json::Value::as_str);
+    let issuer = issuer.ok_or_else(|| wrong("expected a JSON object with 'issuer' and 'keys'".to_owned()))?;
+    let keys = KeySet::parse(block.text.as_bytes()).map_err(|error| wrong(error.to_string()))?;
+    Ok(IssuerKeys { issuer: issuer.to_owned(), keys })
 }
 
 /// What went out and how long the machine slept.

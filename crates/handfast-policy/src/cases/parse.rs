@@ -65,6 +65,12 @@ fn add(case: &mut Case, header: &str, mut block: Block) -> Result<(), CaseError>
                 case.certificates.insert(id.trim().to_owned(), thumbprint.trim().to_owned());
             }
         }
+        "issuer" => {
+            case.issuers[0].insert(rest.to_owned(), block);
+        }
+        "newer-issuer" => {
+            case.issuers[1].insert(rest.to_owned(), block);
+        }
         "context" => case.facts.context(&block)?,
         "certificate" => case.facts.certificate(&block)?,
         "example" => case.facts.example(rest, &block)?,
@@ -89,7 +95,7 @@ fn add(case: &mut Case, header: &str, mut block: Block) -> Result<(), CaseError>
         }
         "expect" => expectation(case, rest, block)?,
         _ => {
-            let accepted = "policy, fragment, named-value, backends, certificates, context, certificate, example, request, backend or expect";
+            let accepted = "policy, fragment, named-value, backends, certificates, issuer, newer-issuer, context, certificate, example, request, backend or expect";
             return Err(unknown(line, header, accepted));
         }
     }

@@ -39,6 +39,7 @@ fn answer(output: Output) -> Option<Input> {
         Output::CacheSet { .. } | Output::CacheRemove { .. } | Output::QuotaAdd(..) => Input::Stored,
         Output::QuotaUsed(_) => Input::Used(QuotaUsage::default()),
         Output::Acquire { .. } => Input::Permit(Some(Permit::new(()))),
+        Output::Keys { .. } => return None,
         Output::Sleep(_) => Input::Slept,
         Output::Yield => Input::Resumed,
     })

@@ -3,6 +3,7 @@
 
 use crate::context::{BackendTarget, Body, CertificateSelection, Response};
 use crate::failure::Failure;
+use crate::tokens::{FoundKeys, KeysUnavailable};
 use bytes::Bytes;
 use handfast_core::UnixTime;
 use handfast_core::message::{Fields, Method, ResponseHead};
@@ -61,6 +62,13 @@ pub enum Output {
     QuotaUsed(QuotaPeriod),
     /// Add to a quota; answer with [`Input::Stored`].
     QuotaAdd(QuotaPeriod, QuotaUsage),
+    /// Find the keys behind metadata documents of token issuers; answer with [`Input::Keys`].
+    Keys {
+        /// Addresses of OpenID metadata.
+        urls: Vec<Arc<str>>,
+        /// Not those that are known: a token names a key that is not among them.
+        newer: bool,
+    },
     /// Wait; answer with [`Input::Slept`].
     Sleep(Duration),
     /// A policy has used its slice of the core: let other requests run, then answer with
@@ -99,6 +107,8 @@ pub enum Input {
     Used(QuotaUsage),
     /// The permit, or none when all are taken.
     Permit(Option<Permit>),
+    /// The keys that were asked for, all of them or none.
+    Keys(Result<FoundKeys, KeysUnavailable>),
     /// The time is over.
     Slept,
     /// The others have had their turn.
@@ -121,6 +131,7 @@ impl Input {
             Self::Stored => "stored",
             Self::Used(_) => "used",
             Self::Permit(_) => "permit",
+            Self::Keys(_) => "keys",
             Self::Slept => "slept",
             Self::Resumed => "resumed",
         }

@@ -1,0 +1,160 @@
+//! `validate-azure-ad-token`: `validate-jwt` for one tenant of Microsoft Entra ID, or of an issuer that speaks
+//! like it (specification 5.2, vault 2.12).
+
+use super::Policy;
+use super::token::{self, AUDIENCES, CLAIMS, Issuers, TokenCheck};
+use super::validate_jwt::{always, is_https};
+use crate::compile::{Compiler, Parts};
+use crate::machine::io::Input;
+use crate::machine::step::{At, Halt, Ran, Step};
+use crate::schema::{AttributeSchema, Content, ElementSchema, Kind, Particle, TEXT};
+use crate::setting::Text;
+use crate::tree::Element;
+use std::sync::Arc;
+
+/// Where tenants are when nothing else is said.
+const AUTHORITY: &str = "https://login.microsoftonline.com";
+
+static APPLICATIONS: ElementSchema =
+    ElementSchema { attributes: &[], content: Content::Sequence(&[Particle::some("application-id", &TEXT)]) };
+
+static DECRYPTION_KEY: ElementSchema = ElementSchema {
+    attributes: &[AttributeSchema::new("certificate-id", Kind::Name).required().literal()],
+    content: Content::Empty,
+};
+
+static DECRYPTION_KEYS: ElementSchema =
+    ElementSchema { attributes: &[], content: Content::Sequence(&[Particle::some("key", &DECRYPTION_KEY)]) };
+
+static SCHEMA: ElementSchema = ElementSchema {
+    attributes: &[
+        AttributeSchema::new("tenant-id", Kind::Name).required(),
+        AttributeSchema::new("header-name", Kind::Name),
+        AttributeSchema::new("query-parameter-name", Kind::Name),
+        AttributeSchema::new("token-value", Kind::Text),
+        AttributeSchema::new("authentication-endpoint", Kind::Name),
+        AttributeSchema::new("failed-validation-httpcode", Kind::Unsigned { min: 100, max: 999 }),
+        AttributeSchema::new("failed-validation-error-message", Kind::Text),
+        AttributeSchema::new("output-token-variable-name", Kind::Name).literal(),
+    ],
+    content: Content::Sequence(&[
+        Particle::optional("backend-application-ids", &APPLICATIONS),
+        Particle::optional("client-application-ids", &APPLICATIONS),
+        Particle::optional("audiences", &AUDIENCES),
+        Particle::optional("required-claims", &CLAIMS),
+        Particle::optional("decryption-keys", &DECRYPTION_KEYS),
+    ]),
+};
+
+pub(crate) static POLICY: Policy = Policy { name: "validate-azure-ad-token", schema: &SCHEMA, compile };
+
+#[derive(Debug)]
+struct ValidateAzureAdToken {
+    check: TokenCheck,
+    tenant: Text,
+    authority: Option<Text>,
+    clients: Vec<Text>,
+    backends: Vec<Text>,
+}
+
+fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
+    let clients = token::texts(element, ("client-application-ids", "application-id"), compiler);
+    let backends = token::texts(element, ("backend-application-ids", "application-id"), compiler);
+    let check = TokenCheck {
+        source: token::source(element, Some("Authorization"), compiler)?,
+        require_scheme: None,
+        status: compiler.number(element, "failed-validation-httpcode", 401),
+        message: compiler.optional_text(element, "failed-validation-error-message"),
+        require_expiration: always(true),
+        require_signed: always(true),
+        clock_skew: always(0),
+        keys: Vec::new(),
+        decryption: token::decryption_keys(element, compiler)?,
+        audiences: token::audiences(element, compiler),
+        claims: token::required_claims(element, compiler),
+        variable: token::variable(element),
+        verified: token::Verified::default(),
+    };
+    let tenant = compiler.text(element, "tenant-id");
+    let authority = compiler.optional_text(element, "authentication-endpoint");
+    Parts::leaf(ValidateAzureAdToken { check, tenant, authority, clients, backends })
+}
+
+/// The metadata of a tenant: of its name below the authority, or of a URL that it is.
+fn metadata(authority: &str, tenant: &str) -> String {
+    let with_scheme = |text: &str| {
+        let text = text.trim().trim_end_matches('/');
+        if is_https(text) || text.contains("://") { text.to_owned() } else { format!("https://{text}") }
+    };
+    let base = match tenant.contains("://") {
+        true => with_scheme(tenant),
+        false => format!("{}/{}", with_scheme(authority), tenant.trim()),
+    };
+    format!("{}/v2.0/.well-known/openid-configuration", base.trim_end_matches("/v2.0"))
+}
+
+/// What `iss` of a tenant's tokens may say: version 2 as in its metadata, version 1 of Entra ID, and version 1
+/// of an issuer that keeps its own name there. `{tenantid}` stays what it is.
+fn issuers_of_metadata(issuer: &str) -> Vec<String> {
+    let base = issuer.trim_end_matches('/').trim_end_matches("/v2.0");
+    let tenant = base.rsplit('/').next().unwrap_or_default();
+    vec![issuer.to_owned(), format!("https://sts.windows.net/{tenant}/"), format!("{base}/")]
+}
+
+impl ValidateAzureAdToken {
+    fn issuers(&self, at: &mut At<'_>) -> Result<Issuers, Halt> {
+        let authority = at.optional_text(self.authority.as_ref())?;
+        let tenant = at.text(&self.tenant)?;
+        let clients: Vec<String> = at.texts(&self.clients)?.iter().map(|id| id.trim().to_owned()).collect();
+        let backends = at.texts(&self.backends)?;
+        let mut audiences: Vec<String> = backends.iter().map(|id| id.trim().to_owned()).collect();
+        audiences.extend(backends.iter().map(|id| format!("api://{}", id.trim())));
+        let url = metadata(authority.as_deref().unwrap_or(AUTHORITY), &tenant);
+        Ok(Issuers {
+            urls: vec![Arc::from(url)],
+            allowed: Vec::new(),
+            of_metadata: issuers_of_metadata,
+            audiences,
+            also: vec![(&["appid", "azp"], clients)],
+        })
+    }
+}
+
+impl Step for ValidateAzureAdToken {
+    fn run(&self, at: &mut At<'_>) -> Ran {
+        let issuers = self.issuers(at)?;
+        self.check.run(at, &issuers)
+    }
+
+    fn resume(&self, at: &mut At<'_>, answer: Input) -> Ran {
+        let issuers = self.issuers(at)?;
+        self.check.resume(at, &issuers, answer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tenants_are_names_or_urls() {
+        let expected = "https://login.test/t/v2.0/.well-known/openid-configuration";
+        for (authority, tenant) in [
+            ("https://login.test", "t"),
+            ("login.test", "t"),
+            ("https://login.test/", " t "),
+            ("x", "https://login.test/t"),
+            ("x", "https://login.test/t/v2.0"),
+            ("x", "https://login.test/t/v2.0/"),
+        ] {
+            assert_eq!(metadata(authority, tenant), expected, "{authority} {tenant}");
+        }
+    }
+
+    #[test]
+    fn both_versions_of_a_tenants_issuer_are_allowed() {
+        let expected = ["https://login.test/t/v2.0", "https://sts.windows.net/t/", "https://login.test/t/"];
+        assert_eq!(issuers_of_metadata("https://login.test/t/v2.0"), expected);
+        assert!(issuers_of_metadata("https://login.test/{tenantid}/v2.0")[1].contains("{tenantid}"));
+    }
+}

@@ -16,6 +16,8 @@ use crate::certificate::ClientCertificate;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::section::Scope;
+use crate::trace::TraceRecord;
+use handfast_core::Diagnostic;
 use handfast_core::message::ResponseHead;
 use std::collections::HashMap;
 use std::fmt;
@@ -149,6 +151,47 @@ impl Case {
     pub fn run(&self) -> Result<Vec<Mismatch>, CaseError> {
         host::run(self)
     }
+
+    /// Plays the case whatever it expects; what compiling said, and what each request came to.
+    pub fn trace(&self) -> Result<(Vec<Diagnostic>, Vec<Traced>), CaseError> {
+        host::trace(self)
+    }
+
+    /// One document, one request and what the backend answers, each written as in a case file. A document of a
+    /// narrow scope gets the global one around it that forwards.
+    pub fn of_document(scope: Scope, text: &str, request: &str, backend: Option<&str>) -> Self {
+        const GLOBAL: &str =
+            "<policies><inbound /><backend><forward-request /></backend><outbound /><on-error /></policies>";
+        let document =
+            |scope, text: &str| Document { scope, format: crate::Format::RawXml, text: text.to_owned() };
+        let block = |text: &str| Block { line: 0, text: text.to_owned() };
+        let mut documents = vec![document(scope, text)];
+        if scope != Scope::Global {
+            documents.push(document(Scope::Global, GLOBAL));
+        }
+        let replies = backend.map(|text| Reply::Response(block(text))).into_iter().collect();
+        let exchange = Exchange { request: block(request), replies, ..Exchange::default() };
+        Self { documents, exchanges: vec![exchange], ..Self::default() }
+    }
+}
+
+/// What a request of a case came to.
+#[derive(Clone, Debug)]
+pub struct Traced {
+    /// Method and target.
+    pub request: String,
+    /// The steps.
+    pub records: Vec<TraceRecord>,
+    /// The same as the JSON document of the gateway (specification 7.2).
+    pub document: String,
+    /// `name = value`, in order of first writing.
+    pub variables: Vec<String>,
+    /// The last error, if there was one.
+    pub last_error: Vec<String>,
+    /// The response to the client.
+    pub response: ResponseHead,
+    /// Its body.
+    pub body: Vec<u8>,
 }
 
 /// What the host of a case is told about the request besides its text.

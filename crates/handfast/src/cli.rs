@@ -99,6 +99,8 @@ pub(crate) enum PolicyCommand {
         #[arg(long, conflicts_with = "json")]
         sarif: bool,
     },
+    /// Run one request through a document, or the requests of a case file, and show every step
+    Trace(TraceOptions),
     /// Run case files: policies, requests, and what must come of them (see cases/README.md)
     Test {
         /// Case files, or folders with *.case
@@ -116,6 +118,33 @@ pub(crate) enum PolicyCommand {
     },
 }
 
+#[derive(Args)]
+pub(crate) struct TraceOptions {
+    /// A policy document, or a *.case file
+    pub(crate) file: PathBuf,
+    /// Path and query of the request, below the API's path
+    #[arg(default_value = "/")]
+    pub(crate) target: String,
+    /// Method of the request
+    #[arg(short = 'X', long, default_value = "GET")]
+    pub(crate) method: String,
+    /// A header line of the request
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    pub(crate) headers: Vec<String>,
+    /// The body of the request
+    #[arg(short, long)]
+    pub(crate) data: Option<String>,
+    /// What the backend answers: status, header lines, an empty line, the body [default: an empty 200]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) backend: Option<PathBuf>,
+    /// Where the document stands
+    #[arg(long, value_enum, default_value_t = PolicyScope::Api)]
+    pub(crate) scope: PolicyScope,
+    /// Print the JSON document that the gateway gives for traced requests
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// Where a policy document stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PolicyScope {
@@ -129,6 +158,18 @@ pub(crate) enum PolicyScope {
     Api,
     /// An operation
     Operation,
+}
+
+impl PolicyScope {
+    pub(crate) fn scope(self) -> handfast_policy::Scope {
+        match self {
+            Self::Global => handfast_policy::Scope::Global,
+            Self::Workspace => handfast_policy::Scope::Workspace,
+            Self::Product => handfast_policy::Scope::Product,
+            Self::Api => handfast_policy::Scope::Api,
+            Self::Operation => handfast_policy::Scope::Operation,
+        }
+    }
 }
 
 #[derive(Subcommand)]

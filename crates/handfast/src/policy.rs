@@ -1,9 +1,10 @@
-//! `handfast policy`: check documents without a server, and run case files.
+//! `handfast policy`: check documents without a server, run case files, and trace requests.
 
 mod check;
 mod junit;
 mod sarif;
 mod test;
+mod trace;
 
 use crate::cli::PolicyCommand;
 use crate::output::Failure;
@@ -22,6 +23,7 @@ pub(crate) fn run(command: PolicyCommand) -> Result<(), Failure> {
             };
             check::run(&paths, scope, format)
         }
+        PolicyCommand::Trace(options) => trace::run(&options),
         PolicyCommand::Test { paths, update, json, junit } => {
             test::run(&paths, &test::Options { update, json, junit })
         }
@@ -70,7 +72,8 @@ fn find(paths: &[PathBuf], endings: &[&str]) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-fn read(file: &Path) -> Result<String, Failure> {
+fn read(file: impl AsRef<Path>) -> Result<String, Failure> {
+    let file = file.as_ref();
     let failed = |error: std::io::Error| Failure::Message(format!("\"{}\": {error}", file.display()));
     let size = std::fs::metadata(file).map_err(failed)?.len();
     if size > FILE_BYTES_MAX {

@@ -127,3 +127,37 @@ fn findings_are_written_as_sarif() {
     assert_eq!(place["artifactLocation"]["uri"], "bad%20one.xml");
     assert_eq!(place["region"], serde_json::json!({ "startLine": 2, "startColumn": 3 }));
 }
+
+#[test]
+fn a_request_is_traced_step_by_step() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let document = "<policies><inbound><base /><set-variable name=\"who\" value=\"@(context.Request.Headers.GetValueOrDefault(&quot;X-Who&quot;, &quot;nobody&quot;))\" />\
+        <choose><when condition=\"@((string)context.Variables[&quot;who&quot;] == &quot;ada&quot;)\"><set-header name=\"X-Is\"><value>ada</value></set-header></when></choose>\
+        </inbound><backend><base /></backend><outbound><base /></outbound></policies>";
+    std::fs::write(folder.path().join("p.xml"), document).expect("a file");
+    std::fs::write(folder.path().join("answer"), "201 Created\nX-From: backend\n\nhello").expect("a file");
+    let arguments =
+        ["trace", "p.xml", "/x?y=1", "-X", "POST", "-H", "X-Who: ada", "-d", "body", "--backend", "answer"];
+    let output = policy(folder.path(), &words(&arguments));
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    for part in [
+        "POST /x?y=1",
+        "inbound",
+        "variable 'who' set to 'ada'",
+        "choose/when/set-header",
+        "who = ada",
+        "201 Created",
+        "X-From: backend",
+        "hello",
+    ] {
+        assert!(shown.contains(part), "{part:?} is not in\n{shown}");
+    }
+    let output = policy(folder.path(), &words(&["trace", "p.xml", "--json"]));
+    let documents: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(documents[0]["traceEntries"]["inbound"].as_array().is_some_and(|entries| entries.len() > 2));
+    std::fs::write(folder.path().join("bad.xml"), BAD).expect("a file");
+    let output = policy(folder.path(), &words(&["trace", "bad.xml"]));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("set-heeder"), "{}", text(&output.stderr));
+}

@@ -249,6 +249,11 @@ fn trace(context: &Context) -> Vec<String> {
     context.records.iter().map(line).collect()
 }
 
+/// Variables and the last error, as their sections write them.
+pub(super) fn state(context: &Context) -> (Vec<String>, Vec<String>) {
+    (variables(context), context.last_error.as_ref().map(|_| last_error(context)).unwrap_or_default())
+}
+
 fn variables(context: &Context) -> Vec<String> {
     let line = |(name, value): (&str, &Value)| match response_of(value) {
         Some(response) => format!("{name} = response {}", response.head.status),

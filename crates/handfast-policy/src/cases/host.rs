@@ -2,7 +2,7 @@
 
 use super::compare::{self, Forwarded};
 use super::facts::START;
-use super::{Block, Case, CaseError, Exchange, Mismatch, Outcome, Reply, Setup};
+use super::{Block, Case, CaseError, Exchange, Mismatch, Outcome, Reply, Setup, Traced};
 use crate::compile::{CompileOptions, FragmentSource, compile};
 use crate::context::{Body, Context, Response};
 use crate::machine::Machine;
@@ -13,6 +13,7 @@ use crate::machine::io::{
 use crate::plan::{Plan, ScopedDocument, compile_effective};
 use crate::reader::Format;
 use crate::tokens::{FoundKeys, IssuerKeys, KeysUnavailable};
+use crate::trace::trace_document;
 use bytes::Bytes;
 use handfast_core::message::{Method, RequestHead, ResponseHead, standard_reason};
 use handfast_core::{Diagnostic, UnixTime};
@@ -25,6 +26,49 @@ use std::time::Duration;
 const STEPS_MAX: usize = 10_000;
 
 pub(super) fn run(case: &Case) -> Result<Vec<Mismatch>, CaseError> {
+    let (plan, diagnostics) = prepare(case);
+    let mut mismatches = compare::diagnostics(case.diagnostics.as_ref(), &diagnostics);
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        return Ok(mismatches);
+    }
+    play(case, &plan, |exchange, outcome| mismatches.extend(compare::exchange(exchange, outcome)))?;
+    Ok(mismatches)
+}
+
+/// Plays the case and tells what each request came to.
+pub(super) fn trace(case: &Case) -> Result<(Vec<Diagnostic>, Vec<Traced>), CaseError> {
+    let (plan, diagnostics) = prepare(case);
+    let mut traced = Vec::new();
+    if !diagnostics.iter().any(Diagnostic::is_error) {
+        play(case, &plan, |exchange, outcome| {
+            let request = exchange.request.text.lines().next().unwrap_or_default().to_owned();
+            let (variables, last_error) = compare::state(&outcome.context);
+            traced.push(Traced {
+                request,
+                records: outcome.context.records.clone(),
+                document: trace_document(&outcome.context),
+                variables,
+                last_error,
+                response: outcome.response.clone(),
+                body: outcome.body.clone(),
+            });
+        })?;
+    }
+    Ok((diagnostics, traced))
+}
+
+fn play(case: &Case, plan: &Arc<Plan>, mut then: impl FnMut(&Exchange, &Outcome)) -> Result<(), CaseError> {
+    let mut world =
+        World { now: START, counters: HashMap::new(), cache: HashMap::new(), quotas: HashMap::new(), case };
+    for exchange in &case.exchanges {
+        world.now = world.now.plus(exchange.after);
+        let outcome = world.exchange(plan, exchange)?;
+        then(exchange, &outcome);
+    }
+    Ok(())
+}
+
+fn prepare(case: &Case) -> (Arc<Plan>, Vec<Diagnostic>) {
     let (mut documents, mut diagnostics) = (Vec::new(), Vec::new());
     for document in &case.documents {
         let fragment = |id: &str| {
@@ -42,20 +86,8 @@ pub(super) fn run(case: &Case) -> Result<Vec<Mismatch>, CaseError> {
         documents.extend(compiled.document);
         diagnostics.extend(compiled.diagnostics);
     }
-    let mut mismatches = compare::diagnostics(case.diagnostics.as_ref(), &diagnostics);
-    if diagnostics.iter().any(Diagnostic::is_error) {
-        return Ok(mismatches);
-    }
     documents.sort_by_key(|document: &Arc<ScopedDocument>| std::cmp::Reverse(document.scope()));
-    let plan = Arc::new(compile_effective(&documents));
-    let mut world =
-        World { now: START, counters: HashMap::new(), cache: HashMap::new(), quotas: HashMap::new(), case };
-    for exchange in &case.exchanges {
-        world.now = world.now.plus(exchange.after);
-        let outcome = world.exchange(&plan, exchange)?;
-        mismatches.extend(compare::exchange(exchange, &outcome));
-    }
-    Ok(mismatches)
+    (Arc::new(compile_effective(&documents)), diagnostics)
 }
 
 struct World<'c> {

@@ -27,13 +27,7 @@ pub(super) struct Checked {
 
 /// Checks files and folders; fails when one document would be refused.
 pub(super) fn run(paths: &[PathBuf], scope: PolicyScope, report: Report) -> Result<(), Failure> {
-    let scope = match scope {
-        PolicyScope::Global => Scope::Global,
-        PolicyScope::Workspace => Scope::Workspace,
-        PolicyScope::Product => Scope::Product,
-        PolicyScope::Api => Scope::Api,
-        PolicyScope::Operation => Scope::Operation,
-    };
+    let scope = scope.scope();
     let mut documents = Vec::new();
     for file in find(paths, &["xml", "cshtml"])? {
         let text = read(&file)?;

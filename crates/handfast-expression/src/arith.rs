@@ -188,6 +188,9 @@ pub(crate) fn binary(
         };
         return Ok(Value::Bool(same == (op == "==")));
     }
+    if let (Operands::String, "+", Value::Str(a), Value::Str(b)) = (operands, op, left, right) {
+        return Ok(Value::str([&**a, &**b].concat()));
+    }
     if let (Operands::String, "+") = (operands, op) {
         return Ok(Value::str(format!("{}{}", crate::text::display(left), crate::text::display(right))));
     }
@@ -377,6 +380,14 @@ pub(crate) fn order(left: &Value, right: &Value) -> Ordering {
 
 /// `object.Equals`: same exact type and value; objects by identity.
 pub(crate) fn equals(left: &Value, right: &Value) -> bool {
+    same(left, right, 0)
+}
+
+/// Values inside values that are compared.
+const COMPARED_DEPTH_MAX: usize = 256;
+
+fn same(left: &Value, right: &Value, depth: usize) -> bool {
+    let equals = |left: &Value, right: &Value| depth < COMPARED_DEPTH_MAX && same(left, right, depth + 1);
     match (left, right) {
         (Value::Null, Value::Null) => true,
         (Value::Str(a), Value::Str(b)) => a == b,

@@ -19,6 +19,8 @@ use std::collections::HashSet;
 
 /// Nodes that may be bound, those of lambdas counted each time they are tried.
 const WORK_MAX: usize = 200_000;
+/// Errors of one block that are reported.
+const PROBLEMS_MAX: usize = 20;
 /// Deepest nesting of a syntax tree, chains of operators and members included.
 const DEPTH_MAX: usize = 256;
 
@@ -54,10 +56,17 @@ pub(crate) struct Binder {
     depth: usize,
     /// Breakable and continuable statements around the current one.
     loops: Vec<bool>,
+    /// Errors of statements that were passed over to find more.
+    problems: Vec<Problem>,
 }
 
 fn fail<T>(code: &'static str, message: impl Into<String>, at: usize) -> Bound<T> {
     Err(Problem::new(code, message, at))
+}
+
+/// What stands for a value that an earlier error left unknown.
+fn unknown(at: usize) -> Typed {
+    Typed { of: Type::Unknown, at, kind: Kind::Const(Value::Null) }
 }
 
 /// Binds an expression to a target type.
@@ -69,11 +78,26 @@ pub(crate) fn expression(expr: &Expr, target: &Type, strict: bool) -> Bound<Func
 }
 
 /// Binds the statements of a block body.
-pub(crate) fn block(body: &[crate::syntax::Stmt], target: &Type, strict: bool) -> Bound<Function> {
+pub(crate) fn block(
+    body: &[crate::syntax::Stmt],
+    target: &Type,
+    strict: bool,
+) -> Result<Function, Vec<Problem>> {
     let mut binder = Binder::new(target.clone(), strict);
-    let (body, ends) = binder.statements(body)?;
-    if ends {
-        return fail("CS0161", "'Expression': not all code paths return a value", 0);
+    let bound = binder.statements(body);
+    let mut problems = std::mem::take(&mut binder.problems);
+    let (body, ends) = match bound {
+        Ok(bound) => bound,
+        Err(problem) => {
+            problems.push(problem);
+            return Err(problems);
+        }
+    };
+    if ends && problems.is_empty() {
+        problems.push(Problem::new("CS0161", "'Expression': not all code paths return a value", 0));
+    }
+    if !problems.is_empty() {
+        return Err(problems);
     }
     Ok(Function { parameters: 0, slots: binder.functions[0].slots, body })
 }
@@ -91,6 +115,7 @@ impl Binder {
             work: 0,
             depth: 0,
             loops: Vec::new(),
+            problems: Vec::new(),
         }
     }
 

@@ -1,9 +1,10 @@
 //! Typed tree to instructions for the stack machine.
 
-use crate::surface::Member;
-use crate::tree::{CallTree, Conversion, Function, Kind, Operands, Place, Slot, Step, Test, Typed};
+use crate::context::Part;
+use crate::surface::{Member, MemberKind};
+use crate::tree::{CallTree, Conversion, Function, Kind, Operands, Place, Slot, Step, Test, Typed, Update};
 use crate::types::Type;
-use crate::value::Value;
+use crate::value::{Object, Value};
 
 /// A call of a member: what, with which type arguments, on how many arguments, which of them write.
 #[derive(Debug)]
@@ -72,7 +73,7 @@ pub(crate) fn generate(function: &Function) -> Vec<Code> {
 fn emit_function(function: &Function, all: &mut Vec<Code>) -> usize {
     let index = all.len();
     all.push(Code::default());
-    let mut emitter = Emitter { all, ops: Vec::new(), exits: Vec::new() };
+    let mut emitter = Emitter { all, ops: Vec::new(), exits: Vec::new(), caught: Vec::new() };
     for slot in (0..function.parameters).rev() {
         emitter.ops.push(Op::Store(Slot { up: 0, index: slot }));
     }
@@ -98,6 +99,8 @@ struct Emitter<'a> {
     all: &'a mut Vec<Code>,
     ops: Vec<Op>,
     exits: Vec<Exit>,
+    /// Variables of the catches around the current step.
+    caught: Vec<Slot>,
 }
 
 impl Emitter<'_> {
@@ -185,8 +188,10 @@ impl Emitter<'_> {
                     self.value(value);
                     self.push(Op::Throw);
                 }
+                // `throw;` throws what the nearest catch around it has caught.
                 None => {
-                    self.push(Op::Push(Value::Null));
+                    let caught = self.caught.last().copied();
+                    self.push(caught.map_or(Op::Push(Value::Null), Op::Load));
                     self.push(Op::Throw);
                 }
             },
@@ -310,7 +315,9 @@ impl Emitter<'_> {
                 self.value(filter);
                 skip.push(self.push(Op::JumpIfFalse(0)));
             }
-            self.catch_body(steps, error);
+            self.caught.push(error);
+            self.steps(steps);
+            self.caught.pop();
             over.push(self.push(Op::Jump(0)));
             self.land(&skip);
         }
@@ -328,19 +335,6 @@ impl Emitter<'_> {
             self.push(Op::Load(error));
             self.push(Op::Throw);
             self.land(&[over]);
-        }
-    }
-
-    /// `throw;` inside a catch throws the caught exception again.
-    fn catch_body(&mut self, steps: &[Step], error: Slot) {
-        for step in steps {
-            match step {
-                Step::Throw(None) => {
-                    self.push(Op::Load(error));
-                    self.push(Op::Throw);
-                }
-                other => self.step(other),
-            }
         }
     }
 
@@ -446,9 +440,7 @@ impl Emitter<'_> {
             }
             Kind::Interpolated(parts) => self.interpolated(parts),
             Kind::Assign(place, value) => self.assign(place, value),
-            Kind::Update { place, old, value, result_is_old } => {
-                self.update(place, *old, value, *result_is_old)
-            }
+            Kind::Update(update) => self.update(update),
             Kind::Is(inner, test) => self.test(inner, test),
             Kind::As(inner, of) => {
                 self.value(inner);
@@ -461,8 +453,38 @@ impl Emitter<'_> {
         }
     }
 
+    /// A chain from `context` over parts that are always there is known now; so is a dictionary of theirs.
+    fn settled(&mut self, call: &CallTree) -> bool {
+        let part = match (call.args.len(), self.ops.last()) {
+            (1, Some(Op::Context)) => Part::Root,
+            (1, Some(Op::Push(Value::Object(object)))) => match **object {
+                Object::Part(part) => part,
+                _ => return false,
+            },
+            _ => return false,
+        };
+        let name = call.member.name.as_str();
+        let always = |child: &Part| {
+            matches!(child, Part::Request | Part::RequestUrl | Part::OriginalUrl | Part::Deployment)
+        };
+        let known = match (part.child(name).filter(always), crate::library::lookup_of(part, name)) {
+            (Some(child), _) => Object::Part(child),
+            (None, Some(lookup)) => Object::Lookup(lookup),
+            _ => return false,
+        };
+        if call.member.owner != part.class() || call.member.kind != MemberKind::Property {
+            return false;
+        }
+        self.ops.pop();
+        self.push(Op::Push(Value::object(known)));
+        true
+    }
+
     fn call(&mut self, call: &CallTree) {
         self.values(&call.args);
+        if self.settled(call) {
+            return;
+        }
         self.member(call.member, &call.types, call.args.len(), call.outs.clone());
     }
 
@@ -505,7 +527,13 @@ impl Emitter<'_> {
         }
     }
 
-    fn update(&mut self, place: &Place, old: Slot, value: &Typed, result_is_old: bool) {
+    fn update(&mut self, update: &Update) {
+        let Update { before, place, old, value, result_is_old } = update;
+        let (old, result_is_old) = (*old, *result_is_old);
+        for (slot, value) in before {
+            self.value(value);
+            self.push(Op::Store(*slot));
+        }
         match place {
             Place::Slot(slot) => {
                 self.push(Op::Load(*slot));
@@ -515,7 +543,6 @@ impl Emitter<'_> {
                 self.push(Op::Load(*slot));
             }
             Place::Member { parts, get, set, types } => {
-                // Receiver and indexes are evaluated twice, which only calls with effects could tell.
                 self.values(parts);
                 if let Some(get) = get {
                     self.member(get, types, parts.len(), Vec::new());

@@ -10,6 +10,7 @@ pub(crate) use read::{parse, parse_plain};
 use crate::fault::{Fault, argument_null, throw};
 use crate::types::{Prim, Type};
 use crate::value::{Object, Value, lock};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 /// A token; clones are the same token. Beside the node stands the root that it was reached from, so that a token
@@ -20,6 +21,28 @@ pub struct Token(Arc<Node>, Option<Arc<Node>>);
 struct Node {
     kind: Mutex<Kind>,
     parent: Mutex<Weak<Node>>,
+    /// Levels below, at least; it does not shrink when tokens are taken out.
+    height: AtomicUsize,
+}
+
+/// Long chains are taken apart one by one, not by recursion.
+impl Drop for Node {
+    fn drop(&mut self) {
+        let mut pending = Vec::new();
+        let take = |kind: &mut Kind, pending: &mut Vec<Token>| match kind {
+            Kind::Object(items) | Kind::Array(items) => pending.append(items),
+            Kind::Property(_, value) if value.height() > 0 => {
+                pending.push(std::mem::replace(value, Token::scalar_of(Value::Null)));
+            }
+            _ => {}
+        };
+        take(self.kind.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner), &mut pending);
+        while let Some(token) = pending.pop() {
+            if let Some(mut node) = Arc::into_inner(token.0) {
+                take(node.kind.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner), &mut pending);
+            }
+        }
+    }
 }
 
 /// What a token is.
@@ -41,7 +64,9 @@ impl Token {
             Kind::Property(name, value) => Kind::Property(name, value.bare()),
             scalar => scalar,
         };
-        let token = Self(Arc::new(Node { kind: Mutex::new(kind), parent: Mutex::new(Weak::new()) }), None);
+        let node =
+            Node { kind: Mutex::new(kind), parent: Mutex::new(Weak::new()), height: AtomicUsize::new(0) };
+        let token = Self(Arc::new(node), None);
         for child in token.children() {
             child.adopt(&token);
         }
@@ -68,6 +93,18 @@ impl Token {
 
     fn adopt(&self, parent: &Self) {
         *lock(&self.0.parent) = Arc::downgrade(&parent.0);
+        let mut height = self.height() + 1;
+        let mut above = Some(parent.clone());
+        while let Some(token) = above.filter(|token| token.height() < height) {
+            token.0.height.store(height, Ordering::Relaxed);
+            height += 1;
+            above = token.parent();
+        }
+    }
+
+    /// Levels below this token, at least.
+    pub(crate) fn height(&self) -> usize {
+        self.0.height.load(Ordering::Relaxed)
     }
 
     pub(crate) fn parent(&self) -> Option<Self> {
@@ -331,6 +368,17 @@ impl Token {
 
 /// A value as a token, as `JToken.FromObject` and the implicit conversions make it.
 pub(crate) fn from_value(value: &Value) -> Token {
+    made(value, 0)
+}
+
+/// Values inside values that become tokens; what is deeper becomes null.
+const VALUE_DEPTH_MAX: usize = 128;
+
+fn made(value: &Value, depth: usize) -> Token {
+    if depth > VALUE_DEPTH_MAX {
+        return Token::scalar_of(Value::Null);
+    }
+    let from_value = |value: &Value| made(value, depth + 1);
     match value {
         Value::Json(token) => token.clone(),
         Value::Enum(_, number) => Token::scalar_of(Value::Int(Prim::Long, *number)),

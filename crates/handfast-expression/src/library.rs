@@ -26,6 +26,8 @@ mod web;
 pub(crate) mod xml;
 mod zones;
 
+pub(crate) use context::lookup_of;
+
 use crate::surface::TypeDef;
 use crate::types::EnumDef;
 

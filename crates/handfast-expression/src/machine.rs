@@ -105,9 +105,9 @@ impl Evaluation {
     pub(crate) fn new(code: Arc<Vec<Code>>, budget: Budget) -> Self {
         let mut evaluation = Self {
             code,
-            frames: Vec::new(),
-            environments: Vec::new(),
-            stack: Vec::new(),
+            frames: Vec::with_capacity(4),
+            environments: Vec::with_capacity(4),
+            stack: Vec::with_capacity(8),
             steps: budget.steps,
             memory: budget.bytes,
             forced: Vec::new(),
@@ -124,6 +124,7 @@ impl Evaluation {
 
     /// Runs for at most `fuel` steps.
     pub fn run(&mut self, host: &mut dyn ContextView, fuel: u32) -> Outcome {
+        let code = self.code.clone();
         for _ in 0..fuel {
             if self.steps == 0 {
                 return Outcome::Failed(exhausted());
@@ -138,7 +139,7 @@ impl Evaluation {
                 Some(Activity::Each(_)) => self.iterate(),
                 Some(Activity::Force { .. }) => self.force(host),
                 Some(Activity::Finish(..)) => self.finish(),
-                Some(Activity::Code(_)) => self.instruction(host),
+                Some(Activity::Code(_)) => self.instruction(&code, host),
             };
             match result {
                 Ok(()) => {}
@@ -380,11 +381,10 @@ impl Evaluation {
         }
     }
 
-    fn instruction(&mut self, host: &mut dyn ContextView) -> Result<(), Fault> {
+    fn instruction(&mut self, code: &[Code], host: &mut dyn ContextView) -> Result<(), Fault> {
         let Some(Activity::Code(frame)) = self.frames.last_mut() else { return Ok(()) };
         let (function, at, environment) = (frame.function, frame.at, frame.environment);
         frame.at += 1;
-        let code = self.code.clone();
         let Some(op) = code.get(function).and_then(|code| code.ops.get(at)) else {
             return Err(Fault::Budget);
         };
@@ -568,12 +568,16 @@ impl Evaluation {
             _ => {}
         }
         self.release();
+        let deep_receiver = self.stack.get(base).is_some_and(too_deep);
         for (index, slot) in &op.outs {
             let value = self.stack.get(base + index).cloned().unwrap_or(Value::Null);
             self.store(environment, *slot, value);
         }
         self.stack.truncate(base);
         let value = result?;
+        if too_deep(&value) || deep_receiver {
+            return Err(Fault::Budget);
+        }
         if let Value::Str(text) = &value {
             self.allocate(text.len())?;
         }
@@ -623,11 +627,12 @@ impl Evaluation {
             }
             Op::Anonymous(names) => {
                 let values = self.stack.split_off(self.stack.len().saturating_sub(names.len()));
+                self.allocate(64 + names.len() * size_of::<(String, Value)>())?;
                 Value::object(Object::Anonymous(names.iter().cloned().zip(values).collect()))
             }
             Op::Interpolate(parts, count) => {
                 let values = self.stack.split_off(self.stack.len().saturating_sub(*count));
-                let text = crate::text::interpolate(parts, values)?;
+                let text = crate::text::interpolate(parts, values, self.memory)?;
                 self.allocate(text.len())?;
                 Value::str(text)
             }
@@ -649,6 +654,13 @@ impl Evaluation {
         self.stack.push(value);
         Ok(())
     }
+}
+
+/// Levels of a token; what goes over trees by recursion relies on it.
+const TOKEN_HEIGHT_MAX: usize = 512;
+
+fn too_deep(value: &Value) -> bool {
+    matches!(value, Value::Json(token) if token.height() > TOKEN_HEIGHT_MAX)
 }
 
 fn thrown(value: Value) -> Fault {

@@ -7,7 +7,7 @@ use crate::lexer::Problem;
 use crate::machine::{Budget, Evaluation, Outcome};
 use crate::parser;
 use crate::types::Type;
-use crate::value::{Exception, Value};
+use crate::value::{Exception, Object, Value};
 use handfast_core::{Diagnostic, Place};
 use std::sync::Arc;
 
@@ -71,12 +71,15 @@ pub fn compile(source: &str, form: Form, target: Target, strict: bool) -> Result
         return Err(vec![Diagnostic::error("ExpressionTooLong", message)]);
     }
     let bound = match form {
-        Form::Expression => {
-            parser::expression(source).and_then(|expr| binder::expression(&expr, &of, strict))
-        }
-        Form::Block => parser::block(source).and_then(|body| binder::block(&body, &of, strict)),
+        Form::Expression => parser::expression(source)
+            .and_then(|expr| binder::expression(&expr, &of, strict))
+            .map_err(|problem| vec![problem]),
+        Form::Block => parser::block(source)
+            .map_err(|problem| vec![problem])
+            .and_then(|body| binder::block(&body, &of, strict)),
     };
-    let function = bound.map_err(|problem| vec![diagnostic(source, &problem)])?;
+    let function = bound
+        .map_err(|problems| problems.iter().map(|problem| diagnostic(source, problem)).collect::<Vec<_>>())?;
     let code = generate(&function);
     let facts = facts(&code);
     Ok(Program { code: Arc::new(code), facts, text: target == Target::String })
@@ -95,6 +98,9 @@ fn facts(code: &[Code]) -> Facts {
     for op in code.iter().flat_map(|code| &code.ops) {
         match op {
             Op::Context => facts.constant = false,
+            Op::Push(Value::Object(object)) if matches!(**object, Object::Part(_) | Object::Lookup(_)) => {
+                facts.constant = false;
+            }
             Op::Call(call) => {
                 let member = call.member;
                 facts.request_body |= member.owner == Part::Request.class() && member.name == "Body";

@@ -17,7 +17,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 /// Steps of one search; more is reported as .NET reports a match that takes too long.
-pub(crate) const STEPS_MAX: u64 = 1_000_000;
+pub(crate) const STEPS_MAX: u64 = 500_000;
 /// Longest pattern.
 const PATTERN_BYTES_MAX: usize = 32 << 10;
 /// Instructions of a compiled pattern.

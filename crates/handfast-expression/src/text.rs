@@ -8,6 +8,16 @@ use std::cmp::Ordering;
 
 /// `ToString()` in the culture en-US; null is empty.
 pub(crate) fn display(value: &Value) -> String {
+    shown(value, 0)
+}
+
+/// Values inside values that are shown.
+const SHOWN_DEPTH_MAX: usize = 64;
+
+fn shown(value: &Value, depth: usize) -> String {
+    if depth > SHOWN_DEPTH_MAX {
+        return "...".to_owned();
+    }
     match value {
         Value::Null => String::new(),
         Value::Bool(truth) => if *truth { "True" } else { "False" }.to_owned(),
@@ -27,7 +37,7 @@ pub(crate) fn display(value: &Value) -> String {
         Value::Guid(id) => guid(*id, "D").unwrap_or_default(),
         Value::Enum(def, number) => enumeration(def, *number),
         Value::Json(token) => token.display(),
-        Value::Object(object) => of_object(object, value),
+        Value::Object(object) => of_object(object, value, depth + 1),
     }
 }
 
@@ -43,17 +53,17 @@ fn enumeration(def: &crate::types::EnumDef, number: i64) -> String {
     number.to_string()
 }
 
-fn of_object(object: &Object, value: &Value) -> String {
+fn of_object(object: &Object, value: &Value, depth: usize) -> String {
     match object {
         Object::Builder(text) => crate::value::lock(text).clone(),
         Object::Exception(exception) => format!("System.{}: {}", exception.kind, exception.message),
         Object::Anonymous(fields) => {
             let inner: Vec<_> =
-                fields.iter().map(|(name, value)| format!("{name} = {}", display(value))).collect();
+                fields.iter().map(|(name, value)| format!("{name} = {}", shown(value, depth))).collect();
             format!("{{ {} }}", inner.join(", "))
         }
         Object::Record(of, fields) => {
-            let inner = || fields.iter().map(|field| display(&field.1)).collect::<Vec<_>>().join(", ");
+            let inner = || fields.iter().map(|field| shown(&field.1, depth)).collect::<Vec<_>>().join(", ");
             match of {
                 crate::types::Type::Class("KeyValuePair", _) => format!("[{}]", inner()),
                 crate::types::Type::Class("Tuple", _) => format!("({})", inner()),
@@ -119,8 +129,12 @@ fn pad(text: String, align: i32) -> String {
     }
 }
 
-/// The pieces of an interpolated string, put together.
-pub(crate) fn interpolate(parts: &[crate::code::Piece], values: Vec<Value>) -> Result<String, Fault> {
+/// The pieces of an interpolated string, put together; more than so many bytes are refused.
+pub(crate) fn interpolate(
+    parts: &[crate::code::Piece],
+    values: Vec<Value>,
+    bytes_max: usize,
+) -> Result<String, Fault> {
     let mut out = String::new();
     let mut values = values.into_iter();
     for (text, hole) in parts {
@@ -128,13 +142,16 @@ pub(crate) fn interpolate(parts: &[crate::code::Piece], values: Vec<Value>) -> R
         if let Some((align, format)) = hole {
             let value = values.next().unwrap_or(Value::Null);
             out.push_str(&pad(formatted(&value, format.as_deref().unwrap_or(""))?, *align));
+            if out.len() > bytes_max {
+                return Err(Fault::Budget);
+            }
         }
     }
     Ok(out)
 }
 
-/// `string.Format`.
-pub(crate) fn composite(format: &str, args: &[Value]) -> Result<String, Fault> {
+/// `string.Format`; more than so many bytes are refused.
+pub(crate) fn composite(format: &str, args: &[Value], bytes_max: usize) -> Result<String, Fault> {
     let wrong = || throw("FormatException", "Input string was not in a correct format.");
     let (mut out, mut chars) = (String::new(), format.chars().peekable());
     while let Some(c) = chars.next() {
@@ -161,6 +178,9 @@ pub(crate) fn composite(format: &str, args: &[Value]) -> Result<String, Fault> {
                     throw("FormatException", "Index (zero based) must be greater than or equal to zero and less than the size of the argument list.")
                 })?;
                 out.push_str(&pad(formatted(value, format)?, align));
+                if out.len() > bytes_max {
+                    return Err(Fault::Budget);
+                }
             }
             c => out.push(c),
         }

@@ -99,17 +99,23 @@ pub(crate) enum Kind {
     /// Text, value, alignment, format of each piece.
     Interpolated(Vec<Piece>),
     Assign(Place, Box<Typed>),
-    /// Compound assignment: the new value is computed from the old one, which stands in the slot. The
-    /// result is the new value, or the old one for `x++`.
-    Update {
-        place: Place,
-        old: Slot,
-        value: Box<Typed>,
-        result_is_old: bool,
-    },
+    /// The new value is computed from the old one, which stands in a slot. The result is the new value, or the
+    /// old one for `x++`.
+    Update(Box<Update>),
     Is(Box<Typed>, Test),
     As(Box<Typed>, Type),
     Throw(Box<Typed>),
+}
+
+/// A compound assignment or a step by one.
+#[derive(Clone, Debug)]
+pub(crate) struct Update {
+    /// Receiver and indexes, which are evaluated once.
+    pub(crate) before: Vec<(Slot, Typed)>,
+    pub(crate) place: Place,
+    pub(crate) old: Slot,
+    pub(crate) value: Typed,
+    pub(crate) result_is_old: bool,
 }
 
 #[derive(Clone, Debug)]

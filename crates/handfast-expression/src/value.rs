@@ -200,6 +200,49 @@ pub enum Object {
     Exception(Exception),
 }
 
+/// Values inside values are let go one by one: a chain of a million must not be a recursion of a million.
+impl Drop for Object {
+    fn drop(&mut self) {
+        let mut pending = Vec::new();
+        self.take_inner(&mut pending);
+        while let Some(inner) = pending.pop() {
+            if let Some(mut object) = Arc::into_inner(inner) {
+                object.take_inner(&mut pending);
+            }
+        }
+    }
+}
+
+impl Object {
+    /// Takes the objects out that this one holds.
+    fn take_inner(&mut self, out: &mut Vec<Arc<Self>>) {
+        let mut take = |value: &mut Value| {
+            if matches!(value, Value::Object(_))
+                && let Value::Object(inner) = std::mem::replace(value, Value::Null)
+            {
+                out.push(inner);
+            }
+        };
+        fn inner<T>(mutex: &mut Mutex<T>) -> &mut T {
+            mutex.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner)
+        }
+        match self {
+            Self::Array(_, items) | Self::List(_, items) => inner(items).iter_mut().for_each(take),
+            Self::Dictionary(_, map) | Self::Set(_, map) => {
+                inner(map).entries.iter_mut().for_each(|entry| take(&mut entry.1));
+            }
+            Self::Record(_, fields) => fields.iter_mut().for_each(|field| take(&mut field.1)),
+            Self::Cell(_, fields) => inner(fields).iter_mut().for_each(|field| take(&mut field.1)),
+            Self::Anonymous(fields) => fields.iter_mut().for_each(|field| take(&mut field.1)),
+            Self::Deferred(query) => {
+                query.args.iter_mut().for_each(&mut take);
+                inner(&mut query.items).iter_mut().flatten().for_each(take);
+            }
+            _ => {}
+        }
+    }
+}
+
 impl Value {
     /// A string.
     pub fn str(text: impl AsRef<str>) -> Self {

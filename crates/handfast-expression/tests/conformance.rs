@@ -250,6 +250,15 @@ fn bool_targets_take_no_object_and_the_strict_profile_no_object_members() {
 }
 
 #[test]
+fn all_errors_of_a_block_are_told_at_once() {
+    let source = "int a = \"x\"; var b = nope; string c = a + b; return c.Foo;";
+    let problems = compile(source, Form::Block, Target::String, false).expect_err("three errors");
+    let texts: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    assert_eq!(texts.len(), 3, "{texts:?}");
+    assert_eq!(texts[1], "The name 'nope' does not exist in the current context");
+}
+
+#[test]
 fn broken_expressions_neither_panic_nor_escape_their_budget() {
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     let mut next = |bound: usize| {
@@ -276,6 +285,58 @@ fn broken_expressions_neither_panic_nor_escape_their_budget() {
             }
             run(&chars.into_iter().collect::<String>(), Target::Object);
         }
+    }
+}
+
+#[test]
+fn hostile_expressions_end_within_steps_and_bytes() {
+    for source in [
+        "{ while (true) { } }",
+        "{ for (;;) { } }",
+        "{ var s = \"a\"; while (true) { s += s; } }",
+        "new string('a', 1000000000)",
+        "\"x\".PadLeft(1000000000)",
+        "\"x\".PadRight(2000000000)",
+        "{ var s = new string('a', 1000000); return string.Join(s, Enumerable.Repeat(s, 100000)); }",
+        "string.Concat(Enumerable.Repeat(\"abc\", 100000000))",
+        "Enumerable.Range(0, 2000000000).Count()",
+        "new int[2000000000].Length",
+        "new byte[2000000000].Length",
+        "{ int F(int a) => F(a + 1); return F(0); }",
+        "{ Func<int, int> f = null; f = x => f(x) + f(x); return f(1); }",
+        "{ var l = new List<int>(); while (true) { l.Add(1); } }",
+        "{ var d = new Dictionary<int, int>(); var i = 0; while (true) { d[i++] = 1; } }",
+        "{ var o = new JObject(); while (true) { o = new JObject(new JProperty(\"a\", o)); } }",
+        "{ var e = new XElement(\"a\"); while (true) { e = new XElement(\"a\", e, e); } }",
+        "{ var sb = new StringBuilder(\"ab\"); while (true) { sb.Append(sb.ToString()); } }",
+        "{ var s = \"aaaaaaaa\"; while (true) { s = s.Replace(\"a\", \"aaaaaaaa\"); } }",
+        "{ var s = \"a\"; while (true) { s = Regex.Replace(s, \"a\", \"aaaa\"); } }",
+        "{ var q = Enumerable.Range(0, 1000); return q.SelectMany(a => q.SelectMany(b => q)).Count(); }",
+        "{ object o = null; while (true) { o = new { a = o }; } }",
+        "{ object o = null; while (true) { o = new object[] { o }; } }",
+        "{ var s = new string('a', 1000000); return string.Format(string.Concat(Enumerable.Repeat(\"{0}\", 3000)), s); }",
+        "{ while (true) { try { throw new Exception(\"x\"); } catch { } } }",
+    ] {
+        let found = run(source, Target::Object);
+        assert!(
+            found.starts_with("throws EvaluationBudgetException"),
+            "{source}: {}",
+            &found[..found.len().min(200)]
+        );
+    }
+    for (source, expected) in [
+        ("Regex.IsMatch(new string('a', 64) + \"b\", \"^(a+)+$\")", "throws RegexMatchTimeoutException"),
+        ("JToken.Parse(new string('[', 100000)).Type", "throws JsonReaderException"),
+        ("XElement.Parse(string.Concat(Enumerable.Repeat(\"<a>\", 1000))).Name", "throws XmlException"),
+        (
+            "XElement.Parse(\"<a \" + string.Concat(Enumerable.Range(0, 5000).Select(i => \"a\" + i + \"='' \")) + \"/>\").Name",
+            "throws XmlException",
+        ),
+        ("XElement.Parse(\"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>\").Value", "throws XmlException"),
+        ("new Regex(new string('(', 10000)).ToString()", "throws ArgumentException"),
+    ] {
+        let found = run(source, Target::Object);
+        assert!(found.starts_with(expected), "{source}: {}", &found[..found.len().min(200)]);
     }
 }
 

@@ -113,6 +113,9 @@ impl Binder {
     }
 
     pub(super) fn instance_member(&mut self, receiver: Typed, name: &str, at: usize) -> Bound<Typed> {
+        if receiver.of == Type::Unknown {
+            return Ok(super::unknown(at));
+        }
         if let Type::Anonymous(shape) = &receiver.of
             && let Some((_, of)) = shape.iter().find(|field| field.0 == name)
         {
@@ -163,6 +166,9 @@ impl Binder {
 
     pub(super) fn index(&mut self, receiver: &Expr, args: &[Arg], at: usize) -> Bound<Typed> {
         let receiver = self.expr(receiver)?;
+        if receiver.of == Type::Unknown {
+            return Ok(super::unknown(at));
+        }
         if let Type::Array(element) = &receiver.of {
             let element = (**element).clone();
             let index = self.array_index(args, at)?;

@@ -5,7 +5,7 @@ use super::{Binder, Bound, fail};
 use crate::arith;
 use crate::fault::Fault;
 use crate::syntax::Expr;
-use crate::tree::{Kind, Operands, Place, Typed};
+use crate::tree::{Kind, Operands, Place, Slot, Typed, Update};
 use crate::types::{Prim, Type};
 use crate::value::Value;
 
@@ -30,6 +30,9 @@ impl Binder {
     }
 
     pub(super) fn binary(&mut self, op: &'static str, left: Typed, right: Typed, at: usize) -> Bound<Typed> {
+        if left.of == Type::Unknown || right.of == Type::Unknown {
+            return Ok(super::unknown(at));
+        }
         if left.of == Type::Void || right.of == Type::Void {
             return self.refuse(op, &left, &right, at);
         }
@@ -305,8 +308,10 @@ impl Binder {
         let one = Typed { of: Type::INT, at, kind: Kind::Const(Value::int(1)) };
         let sum = self.binary(if op == "++" { "+" } else { "-" }, left, one, at)?;
         let kind = Kind::Convert(Box::new(sum), crate::tree::Conversion::Numeric(*prim), self.checked);
-        let value = Box::new(Typed { of: of.clone(), at, kind });
-        Ok(Typed { of, at, kind: Kind::Update { place, old, value, result_is_old: !before } })
+        let value = Typed { of: of.clone(), at, kind };
+        let (first, place) = self.once(place);
+        let update = Update { before: first, place, old, value, result_is_old: !before };
+        Ok(Typed { of, at, kind: Kind::Update(Box::new(update)) })
     }
 
     pub(super) fn assign(&mut self, op: &'static str, left: &Expr, right: &Expr, at: usize) -> Bound<Typed> {
@@ -341,7 +346,35 @@ impl Binder {
             (Some(to), Some(from)) if to != from => self.cast(value, &of, at)?,
             _ => self.convert(value, &of)?,
         };
-        Ok(Typed { of, at, kind: Kind::Update { place, old, value: Box::new(value), result_is_old: false } })
+        let (before, place) = self.once(place);
+        let update = Update { before, place, old, value, result_is_old: false };
+        Ok(Typed { of, at, kind: Kind::Update(Box::new(update)) })
+    }
+
+    /// Puts receiver and indexes of a place into variables, so that they are evaluated once.
+    fn once(&mut self, place: Place) -> (Vec<(Slot, Typed)>, Place) {
+        let mut before = Vec::new();
+        let mut kept = |binder: &mut Self, part: Typed| {
+            if matches!(part.kind, Kind::Const(_) | Kind::Context) {
+                return part;
+            }
+            let slot = binder.temporary();
+            let (of, at) = (part.of.clone(), part.at);
+            before.push((slot, part));
+            Typed { of, at, kind: Kind::Slot(slot) }
+        };
+        let place = match place {
+            Place::Slot(slot) => Place::Slot(slot),
+            Place::Member { parts, get, set, types } => {
+                let parts = parts.into_iter().map(|part| kept(self, part)).collect();
+                Place::Member { parts, get, set, types }
+            }
+            Place::Element(receiver, index) => {
+                let receiver = kept(self, *receiver);
+                Place::Element(Box::new(receiver), Box::new(kept(self, *index)))
+            }
+        };
+        (before, place)
     }
 
     fn place_type(&mut self, left: &Expr) -> Bound<Type> {

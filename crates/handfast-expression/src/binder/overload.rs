@@ -164,6 +164,9 @@ impl Binder {
         args: &[Arg],
         at: usize,
     ) -> Bound<Typed> {
+        if receiver.of == Type::Unknown {
+            return Ok(super::unknown(at));
+        }
         let mut first: Option<Problem> = None;
         let mut property = false;
         for level in levels(&receiver.of) {

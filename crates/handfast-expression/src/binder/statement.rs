@@ -28,22 +28,47 @@ impl Binder {
                 self.declare(name, of, stmt.at)?;
             }
         }
+        // They may be called before they stand: what makes them goes first.
+        let mut first = Vec::new();
+        let mut reachable = true;
         for stmt in body {
             if let StmtNode::Function { name, lambda, .. } = &stmt.node
                 && let Some(variable) = self.find(name).cloned()
             {
                 let slot = self.slot_of(&variable);
                 let function = self.lambda(lambda, &variable.of, stmt.at)?;
-                steps.push(Step::Store(slot, function));
+                first.push(Step::Store(slot, function));
+                continue;
+            }
+            let scopes = self.scopes.len();
+            match self.statement(stmt) {
+                Ok((inner, ends)) => {
+                    steps.extend(inner);
+                    reachable &= ends;
+                }
+                // Lambdas are bound to be tried: only outside of them is an error final.
+                Err(problem) if self.functions.len() > 1 || self.problems.len() >= super::PROBLEMS_MAX => {
+                    return Err(problem);
+                }
+                Err(problem) => {
+                    self.scopes.truncate(scopes);
+                    self.problems.push(problem);
+                    self.declare_unknown(stmt);
+                }
             }
         }
-        let mut reachable = true;
-        for stmt in body {
-            let (inner, ends) = self.statement(stmt)?;
-            steps.extend(inner);
-            reachable &= ends;
+        first.append(&mut steps);
+        Ok((first, reachable))
+    }
+
+    /// Variables of a declaration that failed, so that their uses are not errors of their own.
+    fn declare_unknown(&mut self, stmt: &Stmt) {
+        let StmtNode::Declare { names, .. } = &stmt.node else { return };
+        for (name, at, _) in names {
+            if self.find(name).is_none() {
+                let _ = self.declare(name, Type::Unknown, *at);
+            }
         }
-        Ok((steps, reachable))
     }
 
     fn block(&mut self, body: &[Stmt]) -> Bound<Flow> {

@@ -20,7 +20,7 @@ pub(super) fn named(record: &Value, name: &str) -> Value {
     }
 }
 
-fn lookup_of(part: Part, name: &str) -> Option<Lookup> {
+pub(crate) fn lookup_of(part: Part, name: &str) -> Option<Lookup> {
     Some(match (part, name) {
         (Part::Root, "Variables") => Lookup::Variables,
         (Part::Request, "Headers") => Lookup::RequestHeaders,
@@ -105,9 +105,23 @@ fn variable_or_default(call: &mut Call<'_>) -> Result<Value, Fault> {
     }
 }
 
+/// The only item of an array of strings, which is what most headers are.
+fn single(object: &Object) -> Option<Value> {
+    match object {
+        Object::Array(Type::String, items) => match &lock(items)[..] {
+            [only @ Value::Str(_)] => Some(only.clone()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 fn joined_or_default(call: &mut Call<'_>) -> Result<Value, Fault> {
     match entry(call)? {
         None | Some(Value::Null) => Ok(call.arg(2).clone()),
+        Some(Value::Object(object)) if single(&object).is_some() => {
+            Ok(single(&object).unwrap_or(Value::Null))
+        }
         Some(values) => {
             let items = call.items_of(&values)?.unwrap_or_default();
             Ok(Value::str(items.iter().map(crate::text::display).collect::<Vec<_>>().join(",")))

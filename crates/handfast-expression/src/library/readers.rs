@@ -46,7 +46,7 @@ fn write(call: &mut Call<'_>) -> Result<Value, Fault> {
     let mut text = match call.count() {
         1 => String::new(),
         2 => call.arg(1).to_text(),
-        _ => crate::text::composite(&call.text(1)?, &call.items(2)?)?,
+        _ => crate::text::composite(&call.text(1)?, &call.items(2)?, *call.memory)?,
     };
     if call.member.name == "WriteLine" {
         text.push('\n');

@@ -209,19 +209,35 @@ fn split(call: &mut Call<'_>) -> Result<Value, Fault> {
     Ok(Value::strings(out))
 }
 
+/// The texts of items with a separator between them, paid for before they are copied.
+fn accumulated(call: &mut Call<'_>, items: &[Value], separator: &str) -> Result<Value, Fault> {
+    let mut out = String::new();
+    for (at, item) in items.iter().enumerate() {
+        let made;
+        let piece = match item {
+            Value::Str(text) => &**text,
+            other => {
+                made = text::display(other);
+                made.as_str()
+            }
+        };
+        let between = if at > 0 { separator } else { "" };
+        call.allocate(piece.len() + between.len())?;
+        out.push_str(between);
+        out.push_str(piece);
+    }
+    Ok(Value::str(out))
+}
+
 fn join(call: &mut Call<'_>) -> Result<Value, Fault> {
     let separator = call.arg(0).to_text();
     let items = call.items(1)?;
-    let parts: Vec<_> = items.iter().map(text::display).collect();
-    call.allocate(
-        parts.iter().map(String::len).sum::<usize>() + parts.len().saturating_mul(separator.len()),
-    )?;
-    Ok(Value::str(parts.join(&separator)))
+    accumulated(call, &items, &separator)
 }
 
 fn concat(call: &mut Call<'_>) -> Result<Value, Fault> {
     let items = call.items(0)?;
-    Ok(Value::str(items.iter().map(text::display).collect::<String>()))
+    accumulated(call, &items, "")
 }
 
 fn trimmed(call: &mut Call<'_>) -> Result<Value, Fault> {
@@ -306,7 +322,7 @@ fn empty(_: &mut Call<'_>) -> Result<Value, Fault> {
 
 fn format(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (format, args) = (call.text(0)?, call.items(1)?);
-    let text = text::composite(&format, &args)?;
+    let text = text::composite(&format, &args, *call.memory)?;
     call.allocate(text.len())?;
     Ok(Value::str(text))
 }
@@ -368,7 +384,7 @@ fn builder(call: &mut Call<'_>) -> Result<Value, Fault> {
 
 fn append(call: &mut Call<'_>) -> Result<Value, Fault> {
     let addition = match call.member.name.as_str() {
-        "AppendFormat" => text::composite(&call.text(1)?, &call.items(2)?)?,
+        "AppendFormat" => text::composite(&call.text(1)?, &call.items(2)?, *call.memory)?,
         "AppendLine" => call.arg(1).to_text() + "\n",
         _ => call.arg(1).to_text(),
     };

@@ -10,6 +10,7 @@ mod hosts;
 mod policies;
 mod touched;
 
+use crate::identity::IdentityEndpoint;
 use crate::plan::{ApiService, GatewayPlan, Work};
 use crate::shared::Shared;
 use crate::tls_clients::TlsClients;
@@ -35,6 +36,8 @@ pub struct Environment {
     pub default_trust: Arc<TrustSet>,
     /// Certificates of the instance's CA for host names, cached by the caller.
     pub issue: Issue,
+    /// Where tokens of managed identities come from.
+    pub identity: Option<Arc<IdentityEndpoint>>,
     /// The domain of gateway hosts, `azure-api.net` for instance.
     pub domain: String,
 }
@@ -164,6 +167,7 @@ impl<'a> Task<'a> {
             global: global.plan,
             global_document: global.document,
             shared: self.shared.clone(),
+            identity: self.env.identity.clone(),
             deployment,
         }
     }

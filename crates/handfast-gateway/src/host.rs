@@ -113,6 +113,9 @@ impl<'a> Host<'a> {
                     let found = key_sets::find(self.core, self.service, self.client_ip, &urls, newer);
                     Input::Keys(found.await)
                 }
+                Output::Token { resource, client_id } => {
+                    Input::Token(self.forwarder().token(&resource, client_id.as_deref()).await)
+                }
                 Output::Sleep(time) => {
                     sleep(time).await;
                     Input::Slept
@@ -323,7 +326,11 @@ fn remove_framing(fields: &mut Fields) {
 
 impl Forwarder<'_> {
     /// Sends a policy's own request and reads the whole response.
-    async fn send_own(&self, request: &SendRequest, body: Bytes) -> Result<PolicyResponse, ForwardFailure> {
+    pub(crate) async fn send_own(
+        &self,
+        request: &SendRequest,
+        body: Bytes,
+    ) -> Result<PolicyResponse, ForwardFailure> {
         let Some(url) = BaseUrl::parse(&request.url) else {
             return Err(ForwardFailure::Connection(format!("\"{}\" is no absolute URL", request.url)));
         };

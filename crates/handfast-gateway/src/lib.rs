@@ -19,6 +19,7 @@ mod coding;
 mod compile;
 mod forward;
 mod host;
+mod identity;
 mod key_sets;
 mod keys;
 mod log;
@@ -29,4 +30,5 @@ mod shared;
 mod tls_clients;
 
 pub use compile::{Environment, Issue, compile};
+pub use identity::IdentityEndpoint;
 pub use plan::{Frontend, FrontendAddress, GatewayPlan, Work};

@@ -1,6 +1,7 @@
 //! What service documents compile to: immutable, shared by all cores, read once per request.
 
 use crate::backend::Backend;
+use crate::identity::IdentityEndpoint;
 use crate::key_sets::KeySets;
 use crate::keys::KeyIndex;
 use crate::router::template::Operations;
@@ -164,6 +165,8 @@ pub(crate) struct ApiService {
     pub(crate) global: Arc<Plan>,
     pub(crate) global_document: Arc<ScopedDocument>,
     pub(crate) shared: Arc<Shared>,
+    /// Where tokens of its identities come from.
+    pub(crate) identity: Option<Arc<IdentityEndpoint>>,
 }
 
 /// A host name of a service.

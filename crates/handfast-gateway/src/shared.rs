@@ -1,6 +1,7 @@
 //! What the requests of all services share in this process: rate limits, quotas, permits and the cache. It outlives
 //! recompiles. Every service has its own keys.
 
+use crate::identity::Tokens;
 use handfast_policy::{Cached, CountRequest, CountWhen, Counted, Permit, QuotaPeriod, QuotaUsage};
 use handfast_state::{Cache, Period, Permits, Quotas, RateLimits, Usage, Weigh, Window};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ pub(crate) struct Shared {
     quotas: Quotas,
     permits: Arc<Permits>,
     cache: Cache<Kept>,
+    pub(crate) tokens: Tokens,
 }
 
 impl Default for Shared {
@@ -24,6 +26,7 @@ impl Default for Shared {
             quotas: Quotas::default(),
             permits: Arc::default(),
             cache: Cache::new(CACHE_BYTES_MAX),
+            tokens: Tokens::default(),
         }
     }
 }

@@ -342,6 +342,11 @@ pub async fn give_way() {
     tokio::task::yield_now().await;
 }
 
+/// What a future gives within a time; `None` when it is over before, and the future is dropped.
+pub async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(limit, future).await.ok()
+}
+
 /// Waits on the core that the caller runs on, so that roles need no runtime of their own.
 pub async fn sleep(wait: Duration) {
     tokio::time::sleep(wait).await;

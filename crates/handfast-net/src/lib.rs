@@ -33,7 +33,7 @@ pub use client::{
     Target, UpstreamError, UpstreamFailure, UpstreamProtocol, UpstreamRequest, UpstreamTimeouts,
 };
 pub use delivery::{BodyMeter, Delivered, Delivery, EndLine, Received};
-pub use engine::{Engine, EngineConfig, ListenError, ListenSource, ListenerPlan, give_way, sleep};
+pub use engine::{Engine, EngineConfig, ListenError, ListenSource, ListenerPlan, give_way, sleep, within};
 pub use exchange::{ConnectionInfo, Hop, LocalFuture, Request, Response, Service};
 pub use h1::{BodyFailure, Refusal};
 pub use limits::{GlobalLimits, Limits};

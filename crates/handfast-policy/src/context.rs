@@ -2,7 +2,7 @@
 
 use crate::certificate::ClientCertificate;
 use crate::failure::LastError;
-use crate::machine::io::Side;
+use crate::machine::io::{SendRequest, Side};
 use crate::section::{Scope, Section};
 use crate::trace::{Detail, TraceRecord};
 use bytes::Bytes;
@@ -82,6 +82,10 @@ pub struct Context {
     pub(crate) cache_key: Option<CacheKey>,
     /// Quotas that this request has counted for already.
     pub(crate) counted_quotas: Vec<String>,
+    /// Texts that no trace record shows.
+    pub(crate) hidden: Vec<Secret<String>>,
+    /// A policy's own request while its token is being acquired.
+    pub(crate) held: Option<Box<SendRequest>>,
     pub(crate) recorded_fields: Fields,
     /// `Vary` gets `Origin`, beside what the response has there.
     pub(crate) vary_by_origin: bool,
@@ -404,17 +408,38 @@ impl Context {
         fill: impl FnOnce() -> (M, Vec<(&'static str, Detail)>),
     ) {
         if self.trace && self.records.len() < RECORDS_MAX {
-            let (message, details) = fill();
+            let (message, mut details) = fill();
+            let message = self.without_hidden(message.into());
+            for text in details.iter_mut().flat_map(|(_, detail)| detail.texts_mut()) {
+                if let Cow::Owned(without) = self.without_hidden(Cow::Borrowed(text)) {
+                    *text = without;
+                }
+            }
             self.records.push(TraceRecord {
                 source,
                 section: at.0,
                 scope: at.1,
                 path: Arc::clone(at.2),
                 elapsed: self.elapsed,
-                message: message.into(),
+                message,
                 details,
             });
         }
+    }
+
+    /// Keeps a text out of the trace from now on.
+    pub(crate) fn hide(&mut self, secret: Secret<String>) {
+        let known = self.hidden.iter().any(|known| known.expose() == secret.expose());
+        if self.trace && !known && !secret.expose().is_empty() {
+            self.hidden.push(secret);
+        }
+    }
+
+    fn without_hidden<'t>(&self, message: Cow<'t, str>) -> Cow<'t, str> {
+        self.hidden.iter().fold(message, |message, secret| match message.contains(secret.expose().as_str()) {
+            true => message.replace(secret.expose().as_str(), "(token)").into(),
+            false => message,
+        })
     }
 
     /// Keeps a header line for whatever response results.

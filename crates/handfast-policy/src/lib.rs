@@ -49,7 +49,7 @@ pub use machine::Machine;
 pub use machine::io::{
     BackendVersion, BodyForm, Cached, CachedContent, CountRequest, CountWhen, Counted, ForwardFailure,
     ForwardOptions, ForwardRequest, Input, Output, Permit, QuotaPeriod, QuotaUsage, ReadFailure, SendRequest,
-    Side, Verdict,
+    Side, TokenFailure, Verdict,
 };
 pub use plan::{Node, Plan, ScopedDocument, compile_effective};
 pub use policies::names as built_policies;

@@ -5,6 +5,7 @@
 
 mod authentication_basic;
 mod authentication_certificate;
+mod authentication_managed_identity;
 mod cache_response;
 mod cache_value;
 mod check_header;
@@ -54,6 +55,7 @@ pub(crate) struct Policy {
 static ALL: &[&Policy] = &[
     &authentication_basic::POLICY,
     &authentication_certificate::POLICY,
+    &authentication_managed_identity::POLICY,
     &cache_response::LOOKUP,
     &cache_value::LOOKUP,
     &cache_value::REMOVE,

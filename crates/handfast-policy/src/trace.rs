@@ -62,6 +62,17 @@ impl Detail {
         Self::Text(text.as_ref().to_owned())
     }
 
+    /// Everything that it says, apart from names.
+    pub(crate) fn texts_mut(&mut self) -> Vec<&mut String> {
+        match self {
+            Self::Text(text) => vec![text],
+            Self::Request { url, headers, .. } => {
+                headers.iter_mut().map(|(_, value)| value).chain([url]).collect()
+            }
+            Self::Response { headers, .. } => headers.iter_mut().map(|(_, value)| value).collect(),
+        }
+    }
+
     fn json(&self) -> Value {
         match self {
             Self::Text(text) => Value::from(text.as_str()),

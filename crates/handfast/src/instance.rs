@@ -8,7 +8,7 @@ use crate::output::Failure;
 use crate::trust;
 use handfast_core::{Clock, Diagnostic, UnixTime};
 use handfast_edge::EdgePlan;
-use handfast_gateway::GatewayPlan;
+use handfast_gateway::{GatewayPlan, IdentityEndpoint};
 use handfast_model::{ChangeSet, Command, Context, Graph, Material, Settings, apply, kind};
 use handfast_net::{
     Address, Engine, EngineConfig, GlobalLimits, Hop, ListenError, ListenSource, ListenerPlan, PrivateName,
@@ -100,6 +100,7 @@ impl Instance {
             clock: clock.clone(),
             default_trust,
             issue: issuer(ca.clone(), clock.clone()),
+            identity: IdentityEndpoint::from_environment(|name| std::env::var(name).ok()).map(Arc::new),
             domain: settings.gateway_domain.clone(),
         };
         let engine = Engine::start(EngineConfig {

@@ -7,6 +7,7 @@ mod client_certificates;
 mod equality;
 mod example;
 mod expressions;
+mod identity;
 mod keys;
 mod log;
 mod matching;

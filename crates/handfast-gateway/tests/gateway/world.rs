@@ -43,6 +43,7 @@ impl World {
             clock,
             default_trust: pki.trust(),
             issue: Arc::new(move |host| Some(issuer.server(host))),
+            identity: None,
             domain: "gateway.localhost".to_owned(),
         };
         let mut world = Self {

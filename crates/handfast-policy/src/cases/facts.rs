@@ -24,6 +24,8 @@ pub(super) struct Facts {
     /// Keys of which no permit is free.
     pub(super) permits_taken: Vec<String>,
     pub(super) preflight: bool,
+    /// Tokens by resource and client id.
+    tokens: Vec<(String, String)>,
 }
 
 impl Facts {
@@ -31,6 +33,7 @@ impl Facts {
         for (line, name, value) in pairs(block)? {
             match name.as_str() {
                 "permits-taken" => self.permits_taken.push(value),
+                "token" => self.tokens.push(around_equals(&value, line)?),
                 "preflight" => self.preflight = value == "yes",
                 _ => self.context.push((line, name, value)),
             }
@@ -76,6 +79,12 @@ impl Facts {
         }
         self.certificate = Some(certificate);
         Ok(())
+    }
+
+    /// The token of an identity, for who asks in this way: `RESOURCE`, or `RESOURCE CLIENT-ID`.
+    pub(super) fn token(&self, resource: &str, client_id: Option<&str>) -> Option<&str> {
+        let asked = client_id.map_or_else(|| resource.to_owned(), |id| format!("{resource} {id}"));
+        self.tokens.iter().find(|(known, _)| *known == asked).map(|(_, token)| token.as_str())
     }
 
     /// A fresh context with everything that the case says.
@@ -188,6 +197,14 @@ fn rejected(value: &str, line: usize) -> Result<Failure, CaseError> {
 
 fn parsed<T: std::str::FromStr>(value: &str, line: usize) -> Result<T, CaseError> {
     value.parse().map_err(|_| CaseError::new(line, format!("'{value}' is not a value of this fact")))
+}
+
+/// `name = value`.
+fn around_equals(text: &str, line: usize) -> Result<(String, String), CaseError> {
+    let (name, value) = text
+        .split_once(" = ")
+        .ok_or_else(|| CaseError::new(line, format!("expected 'name = value', found '{text}'")))?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
 /// `name: value` lines with their line numbers.

@@ -8,7 +8,7 @@ use crate::context::{Body, Context, Response};
 use crate::machine::Machine;
 use crate::machine::io::{
     Cached, CountRequest, CountWhen, Counted, ForwardFailure, Input, Output, Permit, QuotaPeriod, QuotaUsage,
-    Side,
+    Side, TokenFailure,
 };
 use crate::plan::{Plan, ScopedDocument, compile_effective};
 use crate::reader::Format;
@@ -16,7 +16,7 @@ use crate::tokens::{FoundKeys, IssuerKeys, KeysUnavailable};
 use crate::trace::trace_document;
 use bytes::Bytes;
 use handfast_core::message::{Method, RequestHead, ResponseHead, standard_reason};
-use handfast_core::{Diagnostic, UnixTime};
+use handfast_core::{Diagnostic, Secret, UnixTime};
 use handfast_pki::jose::KeySet;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -172,6 +172,11 @@ impl World<'_> {
                     Input::Permit((!taken).then(|| Permit::new(())))
                 }
                 Output::Keys { urls, newer } => Input::Keys(self.keys(&urls, newer)?),
+                Output::Token { resource, client_id } => {
+                    let token = self.case.facts.token(&resource, client_id.as_deref());
+                    let none = || TokenFailure { message: format!("there is no token for '{resource}'") };
+                    Input::Token(token.map(|token| Secret::new(token.to_owned())).ok_or_else(none))
+                }
                 Output::Sleep(time) => {
                     self.now = self.now.plus(time);
                     waits.push(time);

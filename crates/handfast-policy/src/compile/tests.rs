@@ -5,8 +5,8 @@ use crate::{
     compile, compile_effective,
 };
 use bytes::Bytes;
-use handfast_core::UnixTime;
 use handfast_core::message::ResponseHead;
+use handfast_core::{Secret, UnixTime};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ const DOCUMENT: &str = r#"<policies>
   <inbound>
     <base />
     <cors><allowed-origins><origin>https://a.test</origin></allowed-origins></cors>
+    <authentication-managed-identity resource="r" />
     <check-header name="Host" failed-check-httpcode="400" />
     <choose><when condition="false" /><when condition="true"><set-variable name="a" value="{{v}}" /></when><otherwise /></choose>
     <rate-limit-by-key calls="1" renewal-period="60" counter-key="k" />
@@ -40,6 +41,7 @@ fn answer(output: Output) -> Option<Input> {
         Output::QuotaUsed(_) => Input::Used(QuotaUsage::default()),
         Output::Acquire { .. } => Input::Permit(Some(Permit::new(()))),
         Output::Keys { .. } => return None,
+        Output::Token { .. } => Input::Token(Ok(Secret::new("t".to_owned()))),
         Output::Sleep(_) => Input::Slept,
         Output::Yield => Input::Resumed,
     })

@@ -5,8 +5,8 @@ use crate::context::{BackendTarget, Body, CertificateSelection, Response};
 use crate::failure::Failure;
 use crate::tokens::{FoundKeys, KeysUnavailable};
 use bytes::Bytes;
-use handfast_core::UnixTime;
 use handfast_core::message::{Fields, Method, ResponseHead};
+use handfast_core::{Secret, UnixTime};
 use handfast_expression::Value;
 use std::any::Any;
 use std::fmt;
@@ -69,6 +69,13 @@ pub enum Output {
         /// Not those that are known: a token names a key that is not among them.
         newer: bool,
     },
+    /// A token of an identity of the service; answer with [`Input::Token`].
+    Token {
+        /// The application that it is for: its id URI or GUID.
+        resource: String,
+        /// A user-assigned identity; without it the service's own.
+        client_id: Option<String>,
+    },
     /// Wait; answer with [`Input::Slept`].
     Sleep(Duration),
     /// A policy has used its slice of the core: let other requests run, then answer with
@@ -105,6 +112,8 @@ pub enum Input {
     Stored,
     /// What was used of a quota.
     Used(QuotaUsage),
+    /// The token, without `Bearer`.
+    Token(Result<Secret<String>, TokenFailure>),
     /// The permit, or none when all are taken.
     Permit(Option<Permit>),
     /// The keys that were asked for, all of them or none.
@@ -130,6 +139,7 @@ impl Input {
             Self::Cached(_) => "cached",
             Self::Stored => "stored",
             Self::Used(_) => "used",
+            Self::Token(_) => "token",
             Self::Permit(_) => "permit",
             Self::Keys(_) => "keys",
             Self::Slept => "slept",
@@ -226,6 +236,13 @@ pub enum ForwardFailure {
     BodyTooLarge,
     /// The answer is settled by the host, such as 503 of an open circuit.
     Unavailable(String),
+}
+
+/// Why there is no token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenFailure {
+    /// What happened, for people; nothing secret.
+    pub message: String,
 }
 
 /// Why a body could not be read.

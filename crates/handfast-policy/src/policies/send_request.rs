@@ -3,7 +3,10 @@
 
 use super::set_header::{self, SetHeader};
 use super::set_method::MethodSetting;
-use super::{Policy, authentication_basic, authentication_certificate, read, set_body, set_method};
+use super::{
+    Policy, authentication_basic, authentication_certificate, authentication_managed_identity, read,
+    set_body, set_method,
+};
 use crate::compile::{Compiler, Parts};
 use crate::context::{Body, Context, Response};
 use crate::failure::Failure;
@@ -15,6 +18,7 @@ use crate::setting::{Setting, Text};
 use crate::tree::Element;
 use crate::view::message::{response_of, response_value};
 use bytes::Bytes;
+use handfast_core::Secret;
 use handfast_core::message::{Fields, Method};
 use handfast_expression::Value;
 use std::sync::Arc;
@@ -32,6 +36,7 @@ const CHILDREN: Content = Content::Sequence(&[
     Particle::any("set-header", &super::multimap::SCHEMA),
     Particle::optional("set-body", &set_body::SCHEMA),
     Particle::optional("authentication-certificate", &authentication_certificate::SCHEMA),
+    Particle::optional("authentication-managed-identity", &authentication_managed_identity::SCHEMA),
     Particle::optional("authentication-basic", &authentication_basic::SCHEMA),
 ]);
 
@@ -59,6 +64,7 @@ struct Send {
     body: Option<set_body::Source>,
     certificate: Option<authentication_certificate::Selected>,
     authorization: Option<authentication_basic::AuthenticationBasic>,
+    identity: Option<authentication_managed_identity::ManagedIdentity>,
     timeout: Setting<u32>,
     ignore_error: bool,
     /// Where the response goes; without it nobody waits.
@@ -140,6 +146,9 @@ fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
         authorization: element
             .child("authentication-basic")
             .map(|child| authentication_basic::read(child, compiler)),
+        identity: element
+            .child("authentication-managed-identity")
+            .map(|child| authentication_managed_identity::read(child, compiler)),
         timeout: compiler.number(element, "timeout", TIMEOUT_DEFAULT),
         ignore_error: read::boolean(element, "ignore-error", false),
         variable: element.get("response-variable-name").map(Into::into),
@@ -191,13 +200,22 @@ impl Send {
 
 impl Step for Send {
     fn run(&self, at: &mut At<'_>) -> Ran {
-        let request = self.request(at)?;
-        at.note(|| format!("{} {} is being sent", request.method, request.url));
-        Ok(Flow::Await(Output::Send(Box::new(request))))
+        let request = Box::new(self.request(at)?);
+        let Some(identity) = &self.identity else { return Ok(send(at, request)) };
+        let token = identity.request(at)?;
+        at.context.held = Some(request);
+        Ok(Flow::Await(token))
     }
 
     fn resume(&self, at: &mut At<'_>, answer: Input) -> Ran {
-        let Input::Sent(outcome) = answer else { return Ok(Flow::unexpected(&answer)) };
+        let outcome = match (answer, &self.identity) {
+            (Input::Sent(outcome), _) => outcome,
+            (Input::Token(outcome), Some(identity)) => {
+                let authorization = identity.take(at, outcome)?;
+                return authorized(at, authorization);
+            }
+            (other, _) => return Ok(Flow::unexpected(&other)),
+        };
         let Some(variable) = &self.variable else { return Ok(Flow::Next) };
         let value = match outcome {
             Ok(response) => {
@@ -213,6 +231,22 @@ impl Step for Send {
         at.context.variables.set(variable, value);
         Ok(Flow::Next)
     }
+}
+
+fn send(at: &mut At<'_>, request: Box<SendRequest>) -> Flow {
+    at.note(|| format!("{} {} is being sent", request.method, request.url));
+    Flow::Await(Output::Send(request))
+}
+
+/// Sends the request that waited for its token.
+fn authorized(at: &mut At<'_>, authorization: Option<Secret<String>>) -> Ran {
+    let Some(mut request) = at.context.held.take() else {
+        return Err(Failure::internal("UnexpectedAnswer", "no request waited for a token").into());
+    };
+    if let Some(value) = authorization {
+        let _ = request.fields.set(b"Authorization", value.expose().as_bytes());
+    }
+    Ok(send(at, request))
 }
 
 fn failed(failure: ForwardFailure) -> Failure {

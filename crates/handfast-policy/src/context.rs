@@ -82,6 +82,8 @@ pub struct Context {
     pub(crate) cache_key: Option<CacheKey>,
     /// Quotas that this request has counted for already.
     pub(crate) counted_quotas: Vec<String>,
+    /// How many counters of the policy that runs have passed.
+    pub(crate) turn: usize,
     /// Texts that no trace record shows.
     pub(crate) hidden: Vec<Secret<String>>,
     /// A policy's own request while its token is being acquired.

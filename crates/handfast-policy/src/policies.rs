@@ -23,6 +23,7 @@ mod multimap;
 mod quota;
 mod rate_limit;
 mod read;
+mod redirect_content_urls;
 mod retry;
 mod return_response;
 mod rewrite_uri;
@@ -76,6 +77,7 @@ static ALL: &[&Policy] = &[
     &quota::BY_KEY,
     &rate_limit::POLICY,
     &rate_limit::BY_KEY,
+    &redirect_content_urls::POLICY,
     &retry::POLICY,
     &return_response::POLICY,
     &rewrite_uri::POLICY,

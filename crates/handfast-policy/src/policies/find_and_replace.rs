@@ -78,11 +78,11 @@ impl Step for FindAndReplace {
     }
 }
 
-fn side_of(at: &At<'_>) -> Side {
+pub(super) fn side_of(at: &At<'_>) -> Side {
     if at.section.is_response_side() { Side::Response } else { Side::Request }
 }
 
-fn replace_all(body: &[u8], from: &[u8], to: &[u8]) -> (Vec<u8>, usize) {
+pub(super) fn replace_all(body: &[u8], from: &[u8], to: &[u8]) -> (Vec<u8>, usize) {
     let (mut out, mut rest, mut count) = (Vec::with_capacity(body.len()), body, 0);
     while let Some(at) = find(rest, from) {
         out.extend_from_slice(&rest[..at]);

@@ -80,8 +80,9 @@ struct Part {
     limits: Limits,
 }
 
+/// An API or operation as the document names it.
 #[derive(Debug, Clone)]
-enum Named {
+pub(super) enum Named {
     Id(String),
     Name(String),
 }
@@ -153,7 +154,7 @@ fn seconds(text: &str) -> Option<u64> {
     days.checked_add(parts(time, &[('H', 3_600), ('M', 60), ('S', 1)])?)
 }
 
-fn named(element: &Element, compiler: &mut Compiler<'_>) -> Option<Named> {
+pub(super) fn named(element: &Element, compiler: &mut Compiler<'_>) -> Option<Named> {
     match (element.get("id"), element.get("name")) {
         (Some(id), _) => Some(Named::Id(id.to_owned())),
         (None, Some(name)) => Some(Named::Name(name.to_owned())),
@@ -165,7 +166,7 @@ fn named(element: &Element, compiler: &mut Compiler<'_>) -> Option<Named> {
 }
 
 impl Named {
-    fn is(&self, id: &str, name: &str) -> bool {
+    pub(super) fn is(&self, id: &str, name: &str) -> bool {
         match self {
             Self::Id(wanted) => wanted.eq_ignore_ascii_case(id),
             // The display name; resource names are accepted, too (unverified).

@@ -1,12 +1,14 @@
 //! `rate-limit` and `rate-limit-by-key`: calls per window (specification 5.1). The host counts; the machine
 //! names the counter and turns the outcome into headers, variables or a 429.
 
+use super::quota::{Named, named};
 use super::{Policy, read};
 use crate::compile::{Compiler, Parts};
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::machine::io::{CountRequest, CountWhen, Counted, Input, Output};
 use crate::machine::step::{At, Flow, Halt, Ran, Step};
-use crate::schema::{AttributeSchema, Content, ElementSchema, Kind};
+use crate::schema::{AttributeSchema, Content, ElementSchema, Kind, Particle};
 use crate::setting::{Setting, Text};
 use crate::tree::Element;
 use handfast_expression::Value;
@@ -31,12 +33,27 @@ macro_rules! with_outputs {
     };
 }
 
+static OPERATION: ElementSchema = ElementSchema {
+    attributes: &[
+        AttributeSchema::new("name", Kind::Name).literal(),
+        AttributeSchema::new("id", Kind::Name).literal(),
+        AttributeSchema::new("calls", read::NUMBER).required().literal(),
+        AttributeSchema::new("renewal-period", PERIOD).required().literal(),
+    ],
+    content: Content::Empty,
+};
+
+static API: ElementSchema = ElementSchema {
+    attributes: OPERATION.attributes,
+    content: Content::Sequence(&[Particle::any("operation", &OPERATION)]),
+};
+
 static SCHEMA: ElementSchema = ElementSchema {
     attributes: with_outputs![
         AttributeSchema::new("calls", read::NUMBER).required().literal(),
         AttributeSchema::new("renewal-period", PERIOD).required().literal(),
     ],
-    content: Content::Empty,
+    content: Content::Sequence(&[Particle::any("api", &API)]),
 };
 
 static BY_KEY_SCHEMA: ElementSchema = ElementSchema {
@@ -64,8 +81,26 @@ enum Counter {
     Key(Text),
 }
 
+/// A limit within `rate-limit`: of an API or an operation of it.
+#[derive(Debug)]
+struct Part {
+    api: Named,
+    operation: Option<Named>,
+    calls: u32,
+    seconds: u32,
+}
+
+/// One counter of a request, with its limit.
+struct Limited {
+    key: String,
+    calls: u32,
+    seconds: u32,
+}
+
 #[derive(Debug)]
 struct RateLimit {
+    /// The narrower ones first.
+    parts: Vec<Part>,
     counter: Counter,
     calls: Setting<u32>,
     period: Setting<u32>,
@@ -79,7 +114,16 @@ struct RateLimit {
 }
 
 fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
-    Parts::leaf(RateLimit::read(element, Counter::Subscription, compiler))
+    let mut parts = Vec::new();
+    for api in element.named("api") {
+        let owner = named(api, compiler)?;
+        for operation in api.named("operation") {
+            parts.push(part(operation, owner.clone(), Some(named(operation, compiler)?)));
+        }
+        parts.push(part(api, owner, None));
+    }
+    let own = RateLimit::read(element, Counter::Subscription, compiler);
+    Parts::leaf(RateLimit { parts, ..own })
 }
 
 fn compile_by_key(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
@@ -87,9 +131,25 @@ fn compile_by_key(element: &Element, compiler: &mut Compiler<'_>) -> Option<Part
     Parts::leaf(RateLimit::read(element, Counter::Key(key), compiler))
 }
 
+fn part(element: &Element, api: Named, operation: Option<Named>) -> Part {
+    let number = |name| read::number(element, name).unwrap_or_default();
+    Part { api, operation, calls: number("calls"), seconds: number("renewal-period") }
+}
+
+impl Part {
+    /// The id of what it limits, when the request concerns it.
+    fn concerns(&self, context: &Context) -> Option<String> {
+        let api = context.api.as_ref().filter(|api| self.api.is(&api.id, &api.name))?;
+        let Some(named) = &self.operation else { return Some(format!("api:{}", api.id)) };
+        let operation = context.operation.as_ref().filter(|one| named.is(&one.id, &one.name))?;
+        Some(format!("operation:{}:{}", api.id, operation.id))
+    }
+}
+
 impl RateLimit {
     fn read(element: &Element, counter: Counter, compiler: &mut Compiler<'_>) -> Self {
         Self {
+            parts: Vec::new(),
             counter,
             calls: compiler.number(element, "calls", 0),
             period: compiler.number(element, "renewal-period", 1),
@@ -133,15 +193,29 @@ impl RateLimit {
         Ok(if at.boolean(&self.condition)? { at.number(&self.amount)? } else { 0 })
     }
 
-    fn request(
-        &self,
-        key: String,
-        (amount, when): (u32, CountWhen),
-        at: &mut At<'_>,
-    ) -> Result<Output, Halt> {
-        let limit = at.number(&self.calls)?;
-        let period = Duration::from_secs(at.number_within(&self.period, PERIODS)?.into());
-        Ok(Output::Count(CountRequest { key, limit, period, amount, when }))
+    /// All counters that the request has to pass, its own last.
+    fn counters(&self, at: &mut At<'_>) -> Result<Vec<Limited>, Halt> {
+        let Some(key) = self.counter(at)? else { return Ok(Vec::new()) };
+        let concerned = self.parts.iter().filter_map(|part| Some((part, part.concerns(at.context)?)));
+        let mut all: Vec<Limited> = concerned
+            .map(|(part, id)| Limited {
+                key: format!("{key}:{id}"),
+                calls: part.calls,
+                seconds: part.seconds,
+            })
+            .collect();
+        let (calls, seconds) = (at.number(&self.calls)?, at.number_within(&self.period, PERIODS)?);
+        all.push(Limited { key, calls, seconds });
+        Ok(all)
+    }
+
+    /// Asks for the counter whose turn it is; nothing when all have passed.
+    fn next(&self, at: &mut At<'_>) -> Ran {
+        let amount = if self.is_deferred() { 0 } else { self.amount(at)? };
+        let turn = at.context.turn;
+        let next = self.counters(at)?.into_iter().nth(turn);
+        let ask = |limited: Limited| Flow::Await(limited.count(amount, CountWhen::Now));
+        Ok(next.map_or(Flow::Next, ask))
     }
 
     fn refuse(&self, at: &mut At<'_>, counted: Counted) -> Failure {
@@ -156,19 +230,25 @@ impl RateLimit {
     }
 }
 
+impl Limited {
+    fn count(self, amount: u32, when: CountWhen) -> Output {
+        let period = Duration::from_secs(self.seconds.into());
+        Output::Count(CountRequest { key: self.key, limit: self.calls, period, amount, when })
+    }
+}
+
 impl Step for RateLimit {
     fn run(&self, at: &mut At<'_>) -> Ran {
-        let Some(key) = self.counter(at)? else {
+        at.context.turn = 0;
+        if self.counter(at)?.is_none() {
             at.note(|| "no subscription, not limited");
             return Ok(Flow::Next);
-        };
-        let deferred = self.is_deferred();
-        let amount = if deferred { 0 } else { self.amount(at)? };
-        let request = self.request(key, (amount, CountWhen::Now), at)?;
-        if deferred {
+        }
+        let first = self.next(at)?;
+        if self.is_deferred() {
             at.defer();
         }
-        Ok(Flow::Await(request))
+        Ok(first)
     }
 
     fn resume(&self, at: &mut At<'_>, answer: Input) -> Ran {
@@ -184,7 +264,11 @@ impl Step for RateLimit {
             at.context.variables.set(name, Value::int(i32::try_from(counted.remaining).unwrap_or(i32::MAX)));
         }
         at.note(|| format!("{} calls left", counted.remaining));
-        if counted.allowed { Ok(Flow::Next) } else { Err(self.refuse(at, counted).into()) }
+        if !counted.allowed {
+            return Err(self.refuse(at, counted).into());
+        }
+        at.context.turn += 1;
+        self.next(at)
     }
 
     fn after_response(&self, at: &mut At<'_>) -> Result<Option<Output>, Halt> {
@@ -192,7 +276,8 @@ impl Step for RateLimit {
         if amount == 0 {
             return Ok(None);
         }
-        let Some(key) = self.counter(at)? else { return Ok(None) };
-        self.request(key, (amount, CountWhen::AfterResponse), at).map(Some)
+        // Only a policy by key is asked here; it has one counter.
+        let own = self.counters(at)?.pop();
+        Ok(own.map(|limited| limited.count(amount, CountWhen::AfterResponse)))
     }
 }

@@ -14,8 +14,7 @@ use std::collections::HashSet;
 const DIAGNOSTICS_MAX: usize = 200;
 
 /// Parents and children that are part of the real schema (specification 5.1, 5.9) and are not built.
-const UNBUILT_CHILDREN: &[(&str, &str)] =
-    &[("rate-limit", "api"), ("send-one-way-request", "proxy"), ("send-request", "proxy")];
+const UNBUILT_CHILDREN: &[(&str, &str)] = &[("send-one-way-request", "proxy"), ("send-request", "proxy")];
 
 /// Checks one document or fragment.
 pub(crate) struct Checker<'a> {

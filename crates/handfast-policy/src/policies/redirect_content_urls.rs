@@ -1,0 +1,84 @@
+//! `redirect-content-urls`: the backend's base URL in a response's body becomes the gateway's URL of the API, and the
+//! other way round in a request's (specification 5.8). Header lines are not touched.
+
+use super::Policy;
+use super::find_and_replace::{replace_all, side_of};
+use crate::compile::{Compiler, Parts};
+use crate::context::{Body, Context};
+use crate::machine::io::{BodyForm, Input, Output, Side};
+use crate::machine::step::{At, Flow, Ran, Step};
+use crate::schema::{Content, ElementSchema};
+use crate::tree::Element;
+use bytes::Bytes;
+
+/// The largest body that is edited.
+const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+static SCHEMA: ElementSchema = ElementSchema { attributes: &[], content: Content::Empty };
+
+pub(crate) static POLICY: Policy = Policy { name: "redirect-content-urls", schema: &SCHEMA, compile };
+
+#[derive(Debug)]
+struct RedirectContentUrls;
+
+fn compile(_: &Element, _: &mut Compiler<'_>) -> Option<Parts> {
+    Parts::leaf(RedirectContentUrls)
+}
+
+/// The backend's URL and the gateway's, without a slash at the end. A backend that is named by id is the host's to
+/// resolve: then the API's own URL is taken.
+fn urls(context: &Context) -> Option<(String, String)> {
+    let api = context.api.as_ref()?;
+    let backend = context.backend.base_url.as_deref().or(api.service_url.as_deref())?;
+    let (scheme, rest) = context.original_url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let gateway = format!("{scheme}://{authority}/{}", api.path);
+    Some((backend.trim_end_matches('/').to_owned(), gateway.trim_end_matches('/').to_owned()))
+}
+
+fn edit(at: &mut At<'_>, body: &[u8]) -> Ran {
+    let Some((backend, gateway)) = urls(at.context) else { return Ok(Flow::Next) };
+    let (from, to) = match side_of(at) {
+        Side::Response => (backend, gateway),
+        Side::Request => (gateway, backend),
+    };
+    let (edited, count) = replace_all(body, from.as_bytes(), to.as_bytes());
+    let edited = Bytes::from(edited);
+    match side_of(at) {
+        Side::Response => at.context.set_response_body(edited),
+        Side::Request => at.context.set_request_body(edited),
+    }
+    at.note(|| format!("{count} occurrences of '{from}' redirected to '{to}'"));
+    Ok(Flow::Next)
+}
+
+impl Step for RedirectContentUrls {
+    fn run(&self, at: &mut At<'_>) -> Ran {
+        if urls(at.context).is_none() {
+            at.note(|| "the API has no backend URL, nothing redirected");
+            return Ok(Flow::Next);
+        }
+        let side = side_of(at);
+        let body = match side {
+            Side::Request => Some(&at.context.request_body),
+            Side::Response => at.context.response.as_ref().map(|response| &response.body),
+        };
+        match body {
+            Some(Body::Replace(bytes)) => {
+                let bytes = bytes.clone();
+                edit(at, &bytes)
+            }
+            _ => {
+                Ok(Flow::Await(Output::ReadBody { side, bytes_max: BODY_BYTES_MAX, form: BodyForm::Decoded }))
+            }
+        }
+    }
+
+    fn resume(&self, at: &mut At<'_>, answer: Input) -> Ran {
+        match answer {
+            Input::Body(bytes) => edit(at, &bytes),
+            Input::BodyFailed(failure) => Err(failure.failure(side_of(at)).into()),
+            other => Ok(Flow::unexpected(&other)),
+        }
+    }
+}

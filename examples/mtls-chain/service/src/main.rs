@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -57,7 +58,7 @@ impl Service for Collection {
         Box::pin(async move { self.answer(request).await })
     }
 
-    fn refuse(&self, _connection: &ConnectionInfo, refusal: Refusal) -> Response {
+    fn refuse(&self, _core: &Core, _connection: &Rc<ConnectionInfo>, refusal: Refusal) -> Response {
         answer(refusal.status(), &json!({ "error": refusal.to_string() })).closing()
     }
 

@@ -68,6 +68,8 @@ impl Load {
             "\"tags\": { \"handfast:backendHttpSettings",
             &format!("{UNLIMITED}\"handfast:backendHttpSettings"),
         );
+        // The example's rate limit is for clients, not for a load generator.
+        example.edit("policies/global.xml", "calls=\"100000\"", "calls=\"4000000000\"");
         let up = Up::start(&example, &services, &["--hop", hop]);
         let key = format!("Ocp-Apim-Subscription-Key: {}", example.parameter("subscriptionKey"));
         Self { example, up, key, _services: services }

@@ -1,7 +1,7 @@
 //! What a policy is to the machine: run, take an answer, and for wrappers decide after their children.
 
 use super::evaluate::Evaluations;
-use super::io::{Input, Output, Permit};
+use super::io::{Input, Output, Permit, Side};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::plan::Node;
@@ -77,6 +77,11 @@ impl From<Failure> for Halt {
 }
 
 impl At<'_> {
+    /// Whose message the section is about.
+    pub(crate) fn side(&self) -> Side {
+        if self.section.is_response_side() { Side::Response } else { Side::Request }
+    }
+
     /// The same with what it happened with.
     pub(crate) fn note_with<M: Into<Cow<'static, str>>>(
         &mut self,

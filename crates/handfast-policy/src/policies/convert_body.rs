@@ -126,7 +126,7 @@ impl Convert {
         };
         let of_type =
             |fields: &Fields| fields.get_str("content-type").is_some_and(|found| is_media(found, from));
-        let right_type = always || message_fields(at.context, side_of(at)).is_some_and(of_type);
+        let right_type = always || message_fields(at.context, at.side()).is_some_and(of_type);
         // Without Accept, and with one that takes anything, the client asks for everything.
         let accepts = match at.context.request.fields.get_str("accept") {
             Some(accept) if considers => {
@@ -146,7 +146,7 @@ impl Convert {
         };
         let converted = converted.map_err(failure)?;
         at.note(|| format!("body converted to {content_type}, {} bytes", converted.len()));
-        let side = side_of(at);
+        let side = at.side();
         let converted = Bytes::from(converted);
         match side {
             Side::Request => at.context.set_request_body(converted),
@@ -170,10 +170,6 @@ fn is_media(content_type: &str, format: &str) -> bool {
     subtype == format || subtype.strip_suffix(format).is_some_and(|rest| rest.ends_with('+'))
 }
 
-fn side_of(at: &At<'_>) -> Side {
-    if at.section.is_response_side() { Side::Response } else { Side::Request }
-}
-
 fn message_fields(context: &Context, side: Side) -> Option<&Fields> {
     match side {
         Side::Request => Some(&context.request.fields),
@@ -195,7 +191,7 @@ impl Step for Convert {
             at.note(|| "the body is not converted");
             return Ok(Flow::Next);
         }
-        let side = side_of(at);
+        let side = at.side();
         let body = match side {
             Side::Request => Some(&at.context.request_body),
             Side::Response => at.context.response.as_ref().map(|response| &response.body),
@@ -216,7 +212,7 @@ impl Step for Convert {
         match answer {
             Input::Body(bytes) if bytes.is_empty() => Ok(Flow::Next),
             Input::Body(bytes) => self.convert(at, &bytes),
-            Input::BodyFailed(failure) => Err(failure.failure(side_of(at)).into()),
+            Input::BodyFailed(failure) => Err(failure.failure(at.side()).into()),
             other => Ok(Flow::unexpected(&other)),
         }
     }

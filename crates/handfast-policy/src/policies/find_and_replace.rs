@@ -53,7 +53,7 @@ impl Step for FindAndReplace {
         // The texts are worked out before the body is asked for.
         at.text(&self.from)?;
         at.text(&self.to)?;
-        let side = side_of(at);
+        let side = at.side();
         let body = match side {
             Side::Request => Some(&at.context.request_body),
             Side::Response => at.context.response.as_ref().map(|response| &response.body),
@@ -72,14 +72,10 @@ impl Step for FindAndReplace {
     fn resume(&self, at: &mut At<'_>, answer: Input) -> Ran {
         match answer {
             Input::Body(bytes) => self.edit(at, &bytes),
-            Input::BodyFailed(failure) => Err(failure.failure(side_of(at)).into()),
+            Input::BodyFailed(failure) => Err(failure.failure(at.side()).into()),
             other => Ok(Flow::unexpected(&other)),
         }
     }
-}
-
-pub(super) fn side_of(at: &At<'_>) -> Side {
-    if at.section.is_response_side() { Side::Response } else { Side::Request }
 }
 
 pub(super) fn replace_all(body: &[u8], from: &[u8], to: &[u8]) -> (Vec<u8>, usize) {

@@ -2,7 +2,7 @@
 //! other way round in a request's (specification 5.8). Header lines are not touched.
 
 use super::Policy;
-use super::find_and_replace::{replace_all, side_of};
+use super::find_and_replace::replace_all;
 use crate::compile::{Compiler, Parts};
 use crate::context::{Body, Context};
 use crate::machine::io::{BodyForm, Input, Output, Side};
@@ -38,13 +38,13 @@ fn urls(context: &Context) -> Option<(String, String)> {
 
 fn edit(at: &mut At<'_>, body: &[u8]) -> Ran {
     let Some((backend, gateway)) = urls(at.context) else { return Ok(Flow::Next) };
-    let (from, to) = match side_of(at) {
+    let (from, to) = match at.side() {
         Side::Response => (backend, gateway),
         Side::Request => (gateway, backend),
     };
     let (edited, count) = replace_all(body, from.as_bytes(), to.as_bytes());
     let edited = Bytes::from(edited);
-    match side_of(at) {
+    match at.side() {
         Side::Response => at.context.set_response_body(edited),
         Side::Request => at.context.set_request_body(edited),
     }
@@ -58,7 +58,7 @@ impl Step for RedirectContentUrls {
             at.note(|| "the API has no backend URL, nothing redirected");
             return Ok(Flow::Next);
         }
-        let side = side_of(at);
+        let side = at.side();
         let body = match side {
             Side::Request => Some(&at.context.request_body),
             Side::Response => at.context.response.as_ref().map(|response| &response.body),
@@ -77,7 +77,7 @@ impl Step for RedirectContentUrls {
     fn resume(&self, at: &mut At<'_>, answer: Input) -> Ran {
         match answer {
             Input::Body(bytes) => edit(at, &bytes),
-            Input::BodyFailed(failure) => Err(failure.failure(side_of(at)).into()),
+            Input::BodyFailed(failure) => Err(failure.failure(at.side()).into()),
             other => Ok(Flow::unexpected(&other)),
         }
     }

@@ -16,7 +16,7 @@ const BODY_BYTES_MAX: usize = 8 << 20;
 /// The body of the section's message: an object or a list when it is JSON, nested elements when it is XML, else
 /// text.
 pub(crate) fn body(at: &mut At<'_>) -> Result<Json, Halt> {
-    let side = if at.section.is_response_side() { Side::Response } else { Side::Request };
+    let side = at.side();
     let source = match side {
         Side::Request => handfast_expression::Side::Request,
         Side::Response => handfast_expression::Side::Response,

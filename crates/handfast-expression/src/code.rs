@@ -109,6 +109,17 @@ impl Emitter<'_> {
         self.ops.len() - 1
     }
 
+    /// One of two ways, as the condition says.
+    fn fork(&mut self, condition: &Typed, yes: impl FnOnce(&mut Self), no: impl FnOnce(&mut Self)) {
+        self.value(condition);
+        let skip = self.push(Op::JumpIfFalse(0));
+        yes(self);
+        let over = self.push(Op::Jump(0));
+        self.land(&[skip]);
+        no(self);
+        self.land(&[over]);
+    }
+
     /// Lets the jumps at these places go here.
     fn land(&mut self, places: &[usize]) {
         let here = self.ops.len();
@@ -148,13 +159,7 @@ impl Emitter<'_> {
                 self.push(Op::Store(*slot));
             }
             Step::If(condition, yes, no) => {
-                self.value(condition);
-                let skip = self.push(Op::JumpIfFalse(0));
-                self.steps(yes);
-                let over = self.push(Op::Jump(0));
-                self.land(&[skip]);
-                self.steps(no);
-                self.land(&[over]);
+                self.fork(condition, |code| code.steps(yes), |code| code.steps(no));
             }
             Step::Loop { condition, body, after, first } => {
                 self.repeat(condition.as_ref(), body, after, *first)
@@ -385,13 +390,7 @@ impl Emitter<'_> {
                 self.land(&[skip]);
             }
             Kind::Choice(condition, yes, no) => {
-                self.value(condition);
-                let skip = self.push(Op::JumpIfFalse(0));
-                self.value(yes);
-                let over = self.push(Op::Jump(0));
-                self.land(&[skip]);
-                self.value(no);
-                self.land(&[over]);
+                self.fork(condition, |code| code.value(yes), |code| code.value(no));
             }
             Kind::Conditional(slot, receiver, rest) => {
                 self.value(receiver);

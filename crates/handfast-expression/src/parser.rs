@@ -142,14 +142,7 @@ impl<'a> Parser<'a> {
     // === Expressions ===
 
     pub(crate) fn expr(&mut self) -> Parsed<Expr> {
-        self.depth += 1;
-        if self.depth > DEPTH_MAX {
-            return Err(Problem::new(
-                "CS8078",
-                "An expression is too long or complex to compile",
-                self.here(),
-            ));
-        }
+        self.deeper()?;
         let result = self.assignment();
         self.depth -= 1;
         result
@@ -269,14 +262,7 @@ impl<'a> Parser<'a> {
     }
 
     fn unary(&mut self) -> Parsed<Expr> {
-        self.depth += 1;
-        if self.depth > DEPTH_MAX {
-            return Err(Problem::new(
-                "CS8078",
-                "An expression is too long or complex to compile",
-                self.here(),
-            ));
-        }
+        self.deeper()?;
         let result = self.unary_inner();
         self.depth -= 1;
         result

@@ -99,39 +99,36 @@ impl Body {
             };
         }
         let mut collected = BytesMut::new();
+        match self.take_up_to(bytes_max, &mut collected).await? {
+            true => Ok(collected.freeze()),
+            false => Err(BodyFailure::BodyTooLarge),
+        }
+    }
+
+    /// Reads the whole body into memory when it has at most `bytes_max`; a larger one stays whole, to be relayed.
+    pub async fn peek(&mut self, bytes_max: usize) -> Result<Option<Bytes>, BodyFailure> {
+        match self {
+            Self::Empty => return Ok(Some(Bytes::new())),
+            Self::Full(bytes) => return Ok((bytes.len() <= bytes_max).then(|| bytes.clone())),
+            Self::Stream(_) => {}
+        }
+        let mut taken = BytesMut::new();
+        let whole = self.take_up_to(bytes_max, &mut taken).await?;
+        let taken = taken.freeze();
+        // The rest of a stream that has ended still has its trailers.
+        let rest = std::mem::take(self);
+        *self = Self::Stream(Box::new(Prefixed { prefix: taken.clone(), rest }));
+        Ok(whole.then_some(taken))
+    }
+
+    /// Moves the body to `taken` while it has at most `bytes_max`; whether that was all of it.
+    async fn take_up_to(&mut self, bytes_max: usize, taken: &mut BytesMut) -> Result<bool, BodyFailure> {
         poll_fn(|cx| {
             loop {
                 ready!(self.poll_ready(cx))?;
                 let chunk = self.chunk();
                 if chunk.is_empty() {
-                    return Poll::Ready(Ok(()));
-                }
-                if collected.len() + chunk.len() > bytes_max {
-                    return Poll::Ready(Err(BodyFailure::BodyTooLarge));
-                }
-                let count = chunk.len();
-                collected.extend_from_slice(chunk);
-                self.consume(count);
-            }
-        })
-        .await?;
-        Ok(collected.freeze())
-    }
-}
-
-impl Body {
-    /// Reads the whole body into memory when it has at most `bytes_max`; a larger one stays whole, to be relayed.
-    pub async fn peek(&mut self, bytes_max: usize) -> Result<Option<Bytes>, BodyFailure> {
-        if let Self::Full(bytes) = self {
-            return Ok((bytes.len() <= bytes_max).then(|| bytes.clone()));
-        }
-        let mut taken = BytesMut::new();
-        let whole = poll_fn(|cx| {
-            loop {
-                ready!(self.poll_ready(cx))?;
-                let chunk = self.chunk();
-                if chunk.is_empty() {
-                    return Poll::Ready(Ok::<_, BodyFailure>(true));
+                    return Poll::Ready(Ok(true));
                 }
                 if taken.len() + chunk.len() > bytes_max {
                     return Poll::Ready(Ok(false));
@@ -141,20 +138,7 @@ impl Body {
                 self.consume(count);
             }
         })
-        .await?;
-        let taken = taken.freeze();
-        if whole && self.trailers_are_absent() {
-            *self = Self::from(taken.clone());
-            return Ok(Some(taken));
-        }
-        let rest = std::mem::take(self);
-        *self = Self::Stream(Box::new(Prefixed { prefix: taken.clone(), rest }));
-        Ok(whole.then_some(taken))
-    }
-
-    /// Whether it is certain that nothing but bytes came.
-    fn trailers_are_absent(&self) -> bool {
-        !matches!(self, Self::Stream(_))
+        .await
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Result<UnixTime, DerError> {
     let mut fields = rest.chunks(2).map(decimal);
     let mut next = || fields.next().unwrap_or(99);
     let (month, day, hour, minute, second) = (next(), next(), next(), next(), next());
-    from_civil(year, month, day, hour, minute, second).ok_or(DerError)
+    UnixTime::from_civil(year, month, day, hour, minute, second).ok_or(DerError)
 }
 
 /// Writes a time as RFC 5280 asks: UTCTime up to 2049, GeneralizedTime after.
@@ -51,29 +51,6 @@ pub(crate) fn openssl_text(time: UnixTime) -> String {
 
 fn decimal(digits: &[u8]) -> i64 {
     digits.iter().fold(0, |sum, &digit| sum * 10 + i64::from(digit - b'0'))
-}
-
-/// Seconds of a UTC calendar time, if it exists. A leap second is not accepted.
-fn from_civil(year: i64, month: i64, day: i64, hour: i64, minute: i64, second: i64) -> Option<UnixTime> {
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let month_days = match month {
-        4 | 6 | 9 | 11 => 30,
-        2 if leap => 29,
-        2 => 28,
-        1..=12 => 31,
-        _ => return None,
-    };
-    if !(1..=month_days).contains(&day) || hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
-    // Count from 1 March, so that the leap day is the last of its year.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * month + 2) / 5 + day - 1;
-    let days =
-        era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468;
-    Some(UnixTime(days * 86_400 + hour * 3_600 + minute * 60 + second))
 }
 
 #[cfg(test)]

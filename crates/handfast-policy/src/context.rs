@@ -379,6 +379,38 @@ impl Context {
         self.request_consumed = false;
     }
 
+    /// The body of a message; a response may not be there yet.
+    pub(crate) fn body(&self, side: Side) -> Option<&Body> {
+        match side {
+            Side::Request => Some(&self.request_body),
+            Side::Response => self.response.as_ref().map(|response| &response.body),
+        }
+    }
+
+    /// Replaces the body of a message.
+    pub(crate) fn set_body(&mut self, side: Side, bytes: Bytes) {
+        match side {
+            Side::Request => self.set_request_body(bytes),
+            Side::Response => self.set_response_body(bytes),
+        }
+    }
+
+    /// The header section of a message.
+    pub(crate) fn fields(&self, side: Side) -> Option<&Fields> {
+        match side {
+            Side::Request => Some(&self.request.fields),
+            Side::Response => self.response.as_ref().map(|response| &response.head.fields),
+        }
+    }
+
+    /// The header section of a message, to be edited.
+    pub(crate) fn fields_mut(&mut self, side: Side) -> Option<&mut Fields> {
+        match side {
+            Side::Request => Some(&mut self.request.fields),
+            Side::Response => self.response.as_mut().map(|response| &mut response.head.fields),
+        }
+    }
+
     /// Gives the response another body.
     pub(crate) fn set_response_body(&mut self, bytes: Bytes) {
         self.response.get_or_insert_with(Response::default).body = Body::Replace(bytes);

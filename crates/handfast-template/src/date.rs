@@ -4,6 +4,7 @@ use crate::evaluate::{Environment, Phase};
 use crate::fault::{Evaluated, fault};
 use crate::function::{FunctionEntry, eager, int_at, str_at};
 use handfast_core::UnixTime;
+use handfast_core::time::days_in_month;
 use serde_json::Value;
 
 pub(crate) const TABLE: &[FunctionEntry] = &[
@@ -53,20 +54,6 @@ fn date_time_add(_: &Environment<'_>, a: Vec<Value>) -> Evaluated<Value> {
     }
 }
 
-/// Days since 1970-01-01 of a civil date (proleptic Gregorian calendar).
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
-}
-
-fn month_len(year: i64, month: i64) -> i64 {
-    let (next_year, next) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
-    days(next_year, next, 1) - days(year, month, 1)
-}
-
 fn add_months(time: UnixTime, months: i64) -> Option<UnixTime> {
     if months == 0 {
         return Some(time);
@@ -77,8 +64,9 @@ fn add_months(time: UnixTime, months: i64) -> Option<UnixTime> {
     if !(1..=9999).contains(&year) {
         return None;
     }
-    let day = i64::from(day).min(month_len(year, month));
-    Some(UnixTime(days(year, month, day) * 86_400 + time.0.rem_euclid(86_400)))
+    let day = i64::from(day).min(days_in_month(year, month));
+    let midnight = UnixTime::from_civil(year, month, day, 0, 0, 0)?;
+    Some(UnixTime(midnight.0 + time.0.rem_euclid(86_400)))
 }
 
 /// Reads `2023-03-31`, `2023-03-31T01:00:38Z`, with fraction or offset, and the compact default form.
@@ -93,7 +81,7 @@ fn parse_civil(text: &str) -> Option<UnixTime> {
     let (date, time) = text.split_once(['T', ' ']).unwrap_or((text, "00:00:00Z"));
     let date: String = date.chars().filter(|c| *c != '-').collect();
     let (year, month, day) = (number(&date, 0, 4)?, number(&date, 4, 6)?, number(&date, 6, 8)?);
-    if date.len() != 8 || !(1..=12).contains(&month) || day < 1 || day > month_len(year, month) {
+    if date.len() != 8 {
         return None;
     }
     let zone_at = time.find(['Z', 'z', '+', '-']).unwrap_or(time.len());
@@ -101,9 +89,6 @@ fn parse_civil(text: &str) -> Option<UnixTime> {
     let clock: String = clock.split('.').next()?.chars().filter(|c| *c != ':').collect();
     let second = if clock.len() > 4 { number(&clock, 4, 6)? } else { 0 };
     let (hour, minute) = (number(&clock, 0, 2)?, number(&clock, 2, 4)?);
-    if hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
     let offset = match zone.chars().next() {
         None | Some('Z' | 'z') => 0,
         Some(sign) => {
@@ -113,7 +98,8 @@ fn parse_civil(text: &str) -> Option<UnixTime> {
             if sign == '-' { -minutes * 60 } else { minutes * 60 }
         }
     };
-    Some(UnixTime(days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - offset))
+    let time = UnixTime::from_civil(year, month, day, hour, minute, second)?;
+    Some(UnixTime(time.0 - offset))
 }
 
 fn number(text: &str, from: usize, to: usize) -> Option<i64> {

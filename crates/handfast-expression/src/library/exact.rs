@@ -1,23 +1,6 @@
 //! Dates by an exact custom format: `ParseExact` and `TryParseExact`.
 
-use super::time;
-
-/// Letters of months and days, as far as parsing needs them.
-const MONTHS: &[&str] = &[
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-const DAYS: &[&str] = &["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+use super::time::{self, DAYS, MONTHS};
 
 #[derive(Default)]
 struct Parts {
@@ -145,9 +128,9 @@ fn field(c: char, run: usize, reader: &mut Reader<'_>, parts: &mut Parts) -> Opt
     // A number may be shorter than its field only where the field is one letter.
     let two = |reader: &mut Reader<'_>| reader.digits(run.min(2), 2);
     match c {
-        'd' if run >= 3 => drop(reader.name(DAYS, run > 3)?),
+        'd' if run >= 3 => drop(reader.name(&DAYS, run > 3)?),
         'd' => parts.day = Some(two(reader)?),
-        'M' if run >= 3 => parts.month = Some(reader.name(MONTHS, run > 3)? as i64 + 1),
+        'M' if run >= 3 => parts.month = Some(reader.name(&MONTHS, run > 3)? as i64 + 1),
         'M' => parts.month = Some(two(reader)?),
         'y' if run <= 2 => {
             let year = two(reader)?;

@@ -1,6 +1,8 @@
 //! Dates, spans and their texts. Ticks are 100 ns since 0001-01-01T00:00:00; the local zone is UTC.
 
 use crate::value::{Date, Value};
+use handfast_core::UnixTime;
+pub(crate) use handfast_core::time::days_in_month;
 
 pub(crate) const SECOND: i64 = 10_000_000;
 pub(crate) const MINUTE: i64 = 60 * SECOND;
@@ -11,7 +13,7 @@ pub(crate) const UNIX_EPOCH: i64 = 621_355_968_000_000_000;
 /// Ticks of the last moment of 9999.
 pub(crate) const TICKS_MAX: i64 = 3_155_378_975_999_999_999;
 
-const MONTHS: [&str; 12] = [
+pub(super) const MONTHS: [&str; 12] = [
     "January",
     "February",
     "March",
@@ -25,7 +27,8 @@ const MONTHS: [&str; 12] = [
     "November",
     "December",
 ];
-const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+pub(super) const DAYS: [&str; 7] =
+    ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
 /// What a zone specifier prints.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,30 +65,15 @@ pub(crate) fn is_leap(year: i64) -> bool {
     year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
 }
 
-pub(crate) fn days_in_month(year: i64, month: i64) -> i64 {
-    match month {
-        2 => 28 + i64::from(is_leap(year)),
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
 /// Ticks of a civil date and time; `None` when a part is out of range.
 pub(crate) fn ticks_of(year: i64, month: i64, day: i64, hour: i64, minute: i64, second: i64) -> Option<i64> {
-    let valid = (1..=9999).contains(&year)
-        && (1..=12).contains(&month)
-        && (1..=days_in_month(year, month)).contains(&day)
-        && (0..24).contains(&hour)
-        && (0..60).contains(&minute)
-        && (0..60).contains(&second);
-    let before = |year: i64| 365 * (year - 1) + (year - 1) / 4 - (year - 1) / 100 + (year - 1) / 400;
-    let days = before(year) + (1..month).map(|m| days_in_month(year, m)).sum::<i64>() + day - 1;
-    valid.then_some(days * DAY + hour * HOUR + minute * MINUTE + second * SECOND)
+    let time = UnixTime::from_civil(year, month, day, hour, minute, second)?;
+    (1..=9999).contains(&year).then_some(UNIX_EPOCH + time.0 * SECOND)
 }
 
 /// Year, month, day.
 pub(crate) fn civil(ticks: i64) -> (i64, i64, i64) {
-    let (year, month, day, ..) = handfast_core::UnixTime((ticks - UNIX_EPOCH).div_euclid(SECOND)).civil();
+    let (year, month, day, ..) = UnixTime((ticks - UNIX_EPOCH).div_euclid(SECOND)).civil();
     (year, month.into(), day.into())
 }
 

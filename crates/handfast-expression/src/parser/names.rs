@@ -1,7 +1,7 @@
 //! Types as written, and the questions that decide between a type and an expression.
 
 use super::{Parsed, Parser};
-use crate::lexer::{Problem, Tok};
+use crate::lexer::Tok;
 use crate::syntax::{TypeName, TypeShape};
 use crate::types::Prim;
 
@@ -160,14 +160,7 @@ impl Parser<'_> {
     }
 
     fn type_arguments_inner(&mut self) -> Parsed<Vec<TypeName>> {
-        self.depth += 1;
-        if self.depth > super::DEPTH_MAX {
-            return Err(Problem::new(
-                "CS8078",
-                "An expression is too long or complex to compile",
-                self.here(),
-            ));
-        }
+        self.deeper()?;
         self.expect("<")?;
         let mut arguments = vec![self.type_name()?];
         while self.take(",") {

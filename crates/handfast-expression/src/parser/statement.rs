@@ -29,14 +29,7 @@ impl Parser<'_> {
         if self.depth == 0 {
             self.chain = 0;
         }
-        self.depth += 1;
-        if self.depth > super::DEPTH_MAX {
-            return Err(Problem::new(
-                "CS8078",
-                "An expression is too long or complex to compile",
-                self.here(),
-            ));
-        }
+        self.deeper()?;
         let at = self.here();
         let node = match self.peek().clone() {
             Tok::Punct(";") => {

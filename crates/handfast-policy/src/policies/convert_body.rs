@@ -2,10 +2,10 @@
 
 use super::Policy;
 use crate::compile::{Compiler, Parts};
-use crate::context::{Body, Context};
+use crate::context::Body;
 use crate::convert::{self, ConvertError, JsonOptions, XmlOptions};
 use crate::failure::Failure;
-use crate::machine::io::{BodyForm, Input, Output, Side};
+use crate::machine::io::{BodyForm, Input, Output};
 use crate::machine::step::{At, Flow, Halt, Ran, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind};
 use crate::setting::{Setting, Text};
@@ -126,7 +126,7 @@ impl Convert {
         };
         let of_type =
             |fields: &Fields| fields.get_str("content-type").is_some_and(|found| is_media(found, from));
-        let right_type = always || message_fields(at.context, at.side()).is_some_and(of_type);
+        let right_type = always || at.context.fields(at.side()).is_some_and(of_type);
         // Without Accept, and with one that takes anything, the client asks for everything.
         let accepts = match at.context.request.fields.get_str("accept") {
             Some(accept) if considers => {
@@ -148,11 +148,8 @@ impl Convert {
         at.note(|| format!("body converted to {content_type}, {} bytes", converted.len()));
         let side = at.side();
         let converted = Bytes::from(converted);
-        match side {
-            Side::Request => at.context.set_request_body(converted),
-            Side::Response => at.context.set_response_body(converted),
-        }
-        if let Some(fields) = message_fields_mut(at.context, side) {
+        at.context.set_body(side, converted);
+        if let Some(fields) = at.context.fields_mut(side) {
             let _ = fields.set(b"Content-Type", content_type.as_bytes());
         }
         Ok(Flow::Next)
@@ -170,20 +167,6 @@ fn is_media(content_type: &str, format: &str) -> bool {
     subtype == format || subtype.strip_suffix(format).is_some_and(|rest| rest.ends_with('+'))
 }
 
-fn message_fields(context: &Context, side: Side) -> Option<&Fields> {
-    match side {
-        Side::Request => Some(&context.request.fields),
-        Side::Response => context.response.as_ref().map(|response| &response.head.fields),
-    }
-}
-
-fn message_fields_mut(context: &mut Context, side: Side) -> Option<&mut Fields> {
-    match side {
-        Side::Request => Some(&mut context.request.fields),
-        Side::Response => context.response.as_mut().map(|response| &mut response.head.fields),
-    }
-}
-
 impl Step for Convert {
     fn run(&self, at: &mut At<'_>) -> Ran {
         self.wanted(at)?;
@@ -192,15 +175,8 @@ impl Step for Convert {
             return Ok(Flow::Next);
         }
         let side = at.side();
-        let body = match side {
-            Side::Request => Some(&at.context.request_body),
-            Side::Response => at.context.response.as_ref().map(|response| &response.body),
-        };
-        match body {
-            Some(Body::Replace(bytes)) => {
-                let bytes = bytes.clone();
-                self.convert(at, &bytes)
-            }
+        match at.context.body(side).cloned() {
+            Some(Body::Replace(bytes)) => self.convert(at, &bytes),
             Some(Body::Keep) => {
                 Ok(Flow::Await(Output::ReadBody { side, bytes_max: BODY_BYTES_MAX, form: BodyForm::Decoded }))
             }

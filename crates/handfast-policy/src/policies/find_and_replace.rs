@@ -3,7 +3,7 @@
 use super::Policy;
 use crate::compile::{Compiler, Parts};
 use crate::context::Body;
-use crate::machine::io::{BodyForm, Input, Output, Side};
+use crate::machine::io::{BodyForm, Input, Output};
 use crate::machine::step::{At, Flow, Ran, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind};
 use crate::setting::Text;
@@ -38,11 +38,7 @@ impl FindAndReplace {
         let (from, to) = (at.text(&self.from)?, at.text(&self.to)?);
         let (edited, count) = replace_all(body, from.as_bytes(), to.as_bytes());
         let edited = Bytes::from(edited);
-        if at.section.is_response_side() {
-            at.context.set_response_body(edited);
-        } else {
-            at.context.set_request_body(edited);
-        }
+        at.context.set_body(at.side(), edited);
         at.note(|| format!("{count} occurrences of '{from}' replaced"));
         Ok(Flow::Next)
     }
@@ -54,15 +50,8 @@ impl Step for FindAndReplace {
         at.text(&self.from)?;
         at.text(&self.to)?;
         let side = at.side();
-        let body = match side {
-            Side::Request => Some(&at.context.request_body),
-            Side::Response => at.context.response.as_ref().map(|response| &response.body),
-        };
-        match body {
-            Some(Body::Replace(bytes)) => {
-                let bytes = bytes.clone();
-                self.edit(at, &bytes)
-            }
+        match at.context.body(side).cloned() {
+            Some(Body::Replace(bytes)) => self.edit(at, &bytes),
             _ => {
                 Ok(Flow::Await(Output::ReadBody { side, bytes_max: BODY_BYTES_MAX, form: BodyForm::Decoded }))
             }

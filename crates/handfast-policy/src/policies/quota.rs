@@ -299,23 +299,7 @@ fn utc(text: &str) -> Option<UnixTime> {
         parts.try_into().ok()
     };
     let ([year, month, day], [hour, minute, second]) = (numbers(date, '-')?, numbers(time, ':')?);
-    let fits = (1..=9999).contains(&year)
-        && (1..=12).contains(&month)
-        && (1..=31).contains(&day)
-        && (0..24).contains(&hour)
-        && (0..60).contains(&minute)
-        && (0..60).contains(&second);
-    if !fits {
-        return None;
-    }
-    // Days from the civil date, after the public algorithm of that name.
-    let shifted = if month <= 2 { year - 1 } else { year };
-    let era = shifted.div_euclid(400);
-    let year_of_era = shifted - era * 400;
-    let day_of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    let days = era * 146_097 + day_of_era - 719_468;
-    Some(UnixTime(days * 86_400 + hour * 3_600 + minute * 60 + second))
+    UnixTime::from_civil(year, month, day, hour, minute, second).filter(|_| (1..=9999).contains(&year))
 }
 
 impl QuotaByKey {

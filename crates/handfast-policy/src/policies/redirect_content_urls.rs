@@ -44,10 +44,7 @@ fn edit(at: &mut At<'_>, body: &[u8]) -> Ran {
     };
     let (edited, count) = replace_all(body, from.as_bytes(), to.as_bytes());
     let edited = Bytes::from(edited);
-    match at.side() {
-        Side::Response => at.context.set_response_body(edited),
-        Side::Request => at.context.set_request_body(edited),
-    }
+    at.context.set_body(at.side(), edited);
     at.note(|| format!("{count} occurrences of '{from}' redirected to '{to}'"));
     Ok(Flow::Next)
 }
@@ -59,15 +56,8 @@ impl Step for RedirectContentUrls {
             return Ok(Flow::Next);
         }
         let side = at.side();
-        let body = match side {
-            Side::Request => Some(&at.context.request_body),
-            Side::Response => at.context.response.as_ref().map(|response| &response.body),
-        };
-        match body {
-            Some(Body::Replace(bytes)) => {
-                let bytes = bytes.clone();
-                edit(at, &bytes)
-            }
+        match at.context.body(side).cloned() {
+            Some(Body::Replace(bytes)) => edit(at, &bytes),
             _ => {
                 Ok(Flow::Await(Output::ReadBody { side, bytes_max: BODY_BYTES_MAX, form: BodyForm::Decoded }))
             }

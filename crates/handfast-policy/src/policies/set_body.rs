@@ -90,11 +90,7 @@ impl Step for SetBody {
     fn run(&self, at: &mut At<'_>) -> Ran {
         let body = self.0.bytes(at, true)?;
         at.note(|| format!("body replaced by {} bytes", body.len()));
-        if at.section.is_response_side() {
-            at.context.set_response_body(body);
-        } else {
-            at.context.set_request_body(body);
-        }
+        at.context.set_body(at.side(), body);
         Ok(Flow::Next)
     }
 }

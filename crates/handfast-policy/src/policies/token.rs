@@ -7,18 +7,19 @@
 mod read;
 mod verified;
 
-pub(super) use read::{
-    AUDIENCES, CLAIMS, Key, audiences, decryption_keys, issuer_keys, required_claims, source, texts, variable,
-};
-pub(super) use verified::Verified;
+pub(super) use read::{AUDIENCES, CLAIMS, Key, issuer_keys, texts};
+use read::{audiences, decryption_keys, required_claims, source, variable};
+use verified::Verified;
 
 use super::set_query_parameter::{name_is, pairs, percent_decode};
+use crate::compile::Compiler;
 use crate::failure::Failure;
 use crate::machine::evaluate::Words;
 use crate::machine::io::{Input, Output};
 use crate::machine::step::{At, Flow, Halt, Ran};
 use crate::setting::{Setting, Text};
 use crate::tokens::{FoundKeys, IssuerKeys, KeysUnavailable};
+use crate::tree::Element;
 use handfast_expression::Value;
 use handfast_pki::jose::rules::authenticate;
 use handfast_pki::jose::{ClaimMatch, DecryptionKey, Jwt, RequiredClaim, Rules, TokenFailure, TokenKey};
@@ -79,6 +80,29 @@ pub(super) struct Issuers {
 }
 
 impl TokenCheck {
+    /// What both policies have; the rest is what holds for a policy that does not say it.
+    pub(super) fn read(
+        element: &Element,
+        default_header: Option<&'static str>,
+        compiler: &mut Compiler<'_>,
+    ) -> Option<Self> {
+        Some(Self {
+            source: source(element, default_header, compiler)?,
+            require_scheme: None,
+            status: compiler.number(element, "failed-validation-httpcode", 401),
+            message: compiler.optional_text(element, "failed-validation-error-message"),
+            require_expiration: Setting::Literal(true),
+            require_signed: Setting::Literal(true),
+            clock_skew: Setting::Literal(0),
+            keys: Vec::new(),
+            decryption: decryption_keys(element, compiler)?,
+            audiences: audiences(element, compiler),
+            claims: required_claims(element, compiler),
+            variable: variable(element),
+            verified: Verified::default(),
+        })
+    }
+
     /// Takes the token and asks for keys, or goes on when none are needed from elsewhere.
     pub(super) fn run(&self, at: &mut At<'_>, issuers: &Issuers) -> Ran {
         // Everything is evaluated before anything is asked for, because an answer is taken once.

@@ -3,7 +3,7 @@
 
 use super::Policy;
 use super::token::{self, AUDIENCES, CLAIMS, Issuers, TokenCheck};
-use super::validate_jwt::{always, is_https};
+use super::validate_jwt::is_https;
 use crate::compile::{Compiler, Parts};
 use crate::machine::io::Input;
 use crate::machine::step::{At, Halt, Ran, Step};
@@ -60,21 +60,7 @@ struct ValidateAzureAdToken {
 fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
     let clients = token::texts(element, ("client-application-ids", "application-id"), compiler);
     let backends = token::texts(element, ("backend-application-ids", "application-id"), compiler);
-    let check = TokenCheck {
-        source: token::source(element, Some("Authorization"), compiler)?,
-        require_scheme: None,
-        status: compiler.number(element, "failed-validation-httpcode", 401),
-        message: compiler.optional_text(element, "failed-validation-error-message"),
-        require_expiration: always(true),
-        require_signed: always(true),
-        clock_skew: always(0),
-        keys: Vec::new(),
-        decryption: token::decryption_keys(element, compiler)?,
-        audiences: token::audiences(element, compiler),
-        claims: token::required_claims(element, compiler),
-        variable: token::variable(element),
-        verified: token::Verified::default(),
-    };
+    let check = TokenCheck::read(element, Some("Authorization"), compiler)?;
     let tenant = compiler.text(element, "tenant-id");
     let authority = compiler.optional_text(element, "authentication-endpoint");
     Parts::leaf(ValidateAzureAdToken { check, tenant, authority, clients, backends })

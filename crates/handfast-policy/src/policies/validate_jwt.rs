@@ -7,7 +7,7 @@ use crate::compile::{Compiler, Parts};
 use crate::machine::io::Input;
 use crate::machine::step::{At, Halt, Ran, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind, Particle, TEXT};
-use crate::setting::{Setting, Text};
+use crate::setting::Text;
 use crate::tree::Element;
 use std::sync::Arc;
 
@@ -92,19 +92,12 @@ fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
         metadata.push(url);
     }
     let check = TokenCheck {
-        source: token::source(element, None, compiler)?,
         require_scheme: compiler.optional_text(element, "require-scheme"),
-        status: compiler.number(element, "failed-validation-httpcode", 401),
-        message: compiler.optional_text(element, "failed-validation-error-message"),
         require_expiration: compiler.boolean(element, "require-expiration-time", true),
         require_signed: compiler.boolean(element, "require-signed-tokens", true),
         clock_skew: compiler.number(element, "clock-skew", 0),
         keys: token::issuer_keys(element, compiler)?,
-        decryption: token::decryption_keys(element, compiler)?,
-        audiences: token::audiences(element, compiler),
-        claims: token::required_claims(element, compiler),
-        variable: token::variable(element),
-        verified: token::Verified::default(),
+        ..TokenCheck::read(element, None, compiler)?
     };
     let keyless = check.keys.is_empty() && element.named("issuer-signing-keys").next().is_none();
     if metadata.is_empty() && keyless && check.require_signed.literal() == Some(&true) {
@@ -146,9 +139,4 @@ impl Step for ValidateJwt {
         let issuers = self.issuers(at)?;
         self.check.resume(at, &issuers, answer)
     }
-}
-
-/// What nobody sets in the other token policy.
-pub(super) fn always<T>(value: T) -> Setting<T> {
-    Setting::Literal(value)
 }

@@ -31,10 +31,7 @@ pub(crate) fn body(at: &mut At<'_>) -> Result<Json, Halt> {
             return Err(Halt::Wait(Output::ReadBody { side, bytes_max: BODY_BYTES_MAX, form }));
         }
     };
-    let fields = match side {
-        Side::Request => Some(&at.context.request.fields),
-        Side::Response => at.context.response.as_ref().map(|response| &response.head.fields),
-    };
+    let fields = at.context.fields(side);
     let text = String::from_utf8_lossy(&bytes);
     let parsed = match fields.map(format).unwrap_or_default() {
         Format::Json => serde_json::from_str(&text).ok(),

@@ -17,7 +17,7 @@ mod tests;
 use crate::context::{Context, Response};
 use crate::failure::{Answer, Failure, LastError};
 use crate::plan::{Node, Plan};
-use crate::policies::cors;
+use crate::policies::cors::{Cors, Said};
 use crate::section::Section;
 use crate::trace::header_lines;
 use evaluate::Evaluations;
@@ -82,6 +82,10 @@ enum Again {
     Failing(Box<Failure>),
     /// The policy does what it has left to do.
     Deferred(Verdict),
+    /// This `cors` policy and those behind it answer a preflight.
+    Preflight(usize),
+    /// They mark the refusal of a request.
+    Reject(usize, Box<Failure>),
 }
 
 impl Machine {
@@ -156,17 +160,8 @@ impl Machine {
                 self.enter(Section::Inbound);
                 self.run(plan, now)
             }
-            (Waiting::ToStart, Input::Preflight) => match cors::preflight(plan, &self.context) {
-                Some(head) => {
-                    self.context.response = Some(Response { head, ..Response::default() });
-                    Flow::Finish
-                }
-                None => Flow::fail(Failure::operation_not_found()),
-            },
-            (Waiting::ToStart, Input::Reject(failure)) => {
-                cors::record_for_rejection(plan, &mut self.context);
-                Flow::Fail(failure)
-            }
+            (Waiting::ToStart, Input::Preflight) => self.preflight(plan, 0, now),
+            (Waiting::ToStart, Input::Reject(failure)) => self.reject(plan, (0, failure), now),
             (Waiting::ForSleep, Input::Slept) => self.run(plan, now),
             (Waiting::ForValue(asked, again), answer) => self.have(plan, (asked, again), answer, now),
             (Waiting::ForAnswer, answer) => match current(plan, self.section, &self.frames) {
@@ -180,6 +175,44 @@ impl Machine {
             (Waiting::Over, _) => Flow::Await(self.done(Verdict::Failed)),
             (Waiting::ToStart | Waiting::ForSleep, other) => Flow::unexpected(&other),
         }
+    }
+
+    /// Answers a preflight by the `cors` policies directly in the inbound section, from this one on.
+    fn preflight(&mut self, plan: &Plan, from: usize, now: UnixTime) -> Flow {
+        let mut head = None;
+        for (index, (node, cors)) in direct_cors(plan).enumerate().skip(from) {
+            let said = match cors.preflight(&mut self.at(node, now, false)) {
+                Ok(said) => said,
+                Err(halt) => return self.flow(Err(halt), Again::Preflight(index)),
+            };
+            self.evaluations.clear();
+            head.get_or_insert_with(ResponseHead::default);
+            match said {
+                Said::Answer(answer) => head = Some(answer),
+                Said::Next => continue,
+                Said::Stop => {}
+            }
+            break;
+        }
+        let Some(head) = head else { return Flow::fail(Failure::operation_not_found()) };
+        self.context.response = Some(Response { head, ..Response::default() });
+        Flow::Finish
+    }
+
+    /// Refuses the request, its response marked by the same policies. One that fails marks nothing.
+    fn reject(&mut self, plan: &Plan, rejection: (usize, Box<Failure>), now: UnixTime) -> Flow {
+        let (from, failure) = rejection;
+        for (index, (node, cors)) in direct_cors(plan).enumerate().skip(from) {
+            let said = cors.mark_rejection(&mut self.at(node, now, false));
+            if let Err(halt @ Halt::Wait(_)) = said {
+                return self.flow(Err(halt), Again::Reject(index, failure));
+            }
+            self.evaluations.clear();
+            if matches!(said, Ok(Said::Stop)) {
+                break;
+            }
+        }
+        Flow::Fail(failure)
     }
 
     /// Goes on where an expression has stopped.
@@ -200,6 +233,8 @@ impl Machine {
             Again::Run | Again::After => self.run_or_leave(plan, matches!(again, Again::After), now),
             Again::Failing(failure) => self.unwind(plan, failure, now),
             Again::Deferred(verdict) => self.finish(verdict, now),
+            Again::Preflight(from) => self.preflight(plan, from, now),
+            Again::Reject(from, failure) => self.reject(plan, (from, failure), now),
         }
     }
 
@@ -215,7 +250,9 @@ impl Machine {
                 self.frames.pop();
                 Flow::fail(failure)
             }
-            Again::Run => Flow::fail(failure),
+            Again::Run | Again::Preflight(_) => Flow::fail(failure),
+            // The refusal itself stands.
+            Again::Reject(_, rejection) => Flow::Fail(rejection),
         }
     }
 
@@ -418,6 +455,11 @@ impl Machine {
 fn varies_by_origin(fields: &Fields) -> bool {
     let mut names = fields.get_all(b"Vary").flat_map(|line| line.split(|byte| *byte == b','));
     names.any(|name| matches!(name.trim_ascii(), b"*") || name.trim_ascii().eq_ignore_ascii_case(b"Origin"))
+}
+
+/// The `cors` policies that take part before the sections run.
+fn direct_cors(plan: &Plan) -> impl Iterator<Item = (&Arc<Node>, &Cors)> {
+    plan.section(Section::Inbound).iter().filter_map(|node| Some((node, node.step.cors()?)))
 }
 
 /// The policy that the frames point at.

@@ -6,13 +6,13 @@
 use super::{Policy, read};
 use crate::compile::{Compiler, Parts};
 use crate::context::{Body, Context, Response};
-use crate::machine::step::{At, Flow, Ran, Step};
-use crate::plan::Plan;
+use crate::machine::step::{At, Flow, Halt, Ran, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind, Particle, TEXT};
-use crate::section::Section;
+use crate::setting::{Setting, Text};
 use crate::tree::Element;
 use bytes::Bytes;
 use handfast_core::message::{Method, ResponseHead};
+use std::sync::Arc;
 
 static ORIGINS: ElementSchema =
     ElementSchema { attributes: &[], content: Content::Sequence(&[Particle::some("origin", &TEXT)]) };
@@ -38,9 +38,28 @@ static SCHEMA: ElementSchema = ElementSchema {
 
 pub(crate) static POLICY: Policy = Policy { name: "cors", schema: &SCHEMA, compile };
 
-/// Compiled rules.
+/// One policy: its rules, or the settings that give them per request.
 #[derive(Debug)]
-pub(crate) struct Cors {
+pub(crate) enum Cors {
+    Known(Arc<Rules>),
+    Made(Box<Settings>),
+}
+
+/// The policy as written.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    credentials: Setting<bool>,
+    terminate_unmatched: Setting<bool>,
+    origins: Vec<Text>,
+    methods: Vec<Text>,
+    headers: Vec<Text>,
+    exposed: Option<Vec<Text>>,
+    max_age_s: Setting<u32>,
+}
+
+/// What holds for a request.
+#[derive(Debug)]
+pub(crate) struct Rules {
     credentials: bool,
     terminate_unmatched: bool,
     /// Normalised; empty with `any_origin`.
@@ -49,7 +68,7 @@ pub(crate) struct Cors {
     methods: List,
     headers: List,
     exposed: Option<String>,
-    max_age: u32,
+    max_age_s: u32,
 }
 
 /// A list of names in which `*` stands for all.
@@ -61,11 +80,8 @@ struct List {
 }
 
 impl List {
-    fn read(element: Option<&Element>, item: &str, absent: &[&str]) -> Self {
-        let names: Vec<String> = match element {
-            Some(element) => element.named(item).map(Element::trimmed_text).collect(),
-            None => absent.iter().map(|name| (*name).to_owned()).collect(),
-        };
+    fn new<S: AsRef<str>>(names: &[S]) -> Self {
+        let names: Vec<String> = names.iter().map(|name| name.as_ref().trim().to_owned()).collect();
         Self { any: names.iter().any(|name| name == "*"), joined: names.join(","), names }
     }
 
@@ -75,35 +91,91 @@ impl List {
 }
 
 fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
-    let texts: Vec<String> = element
-        .named("allowed-origins")
-        .flat_map(|origins| origins.named("origin"))
-        .map(Element::trimmed_text)
-        .collect();
-    let any_origin = texts.iter().any(|text| text == "*");
-    let mut origins = Vec::new();
-    for text in texts.iter().filter(|text| *text != "*") {
-        let Some(origin) = normalise(text) else {
-            compiler
-                .refuse(element, format!("The value '{text}' is not an origin such as https://example.com"));
+    let settings = Settings::read(element, compiler);
+    for origin in settings.origins.iter().filter_map(Setting::literal) {
+        if &**origin != "*" && normalise(origin).is_none() {
+            compiler.refuse(
+                element,
+                format!("The value '{origin}' is not an origin such as https://example.com"),
+            );
             return None;
-        };
-        origins.push(origin);
+        }
     }
-    let exposed = element.child("expose-headers").map(|list| List::read(Some(list), "header", &[]).joined);
-    Parts::leaf(Cors {
-        credentials: read::boolean(element, "allow-credentials", false),
-        terminate_unmatched: read::boolean(element, "terminate-unmatched-request", true),
-        origins,
-        any_origin,
-        methods: List::read(element.child("allowed-methods"), "method", &["GET", "POST"]),
-        headers: List::read(element.child("allowed-headers"), "header", &[]),
-        exposed,
-        max_age: element
-            .child("allowed-methods")
-            .and_then(|methods| read::number(methods, "preflight-result-max-age"))
-            .unwrap_or(0),
+    Parts::leaf(match settings.known() {
+        Some(rules) => Cors::Known(Arc::new(rules)),
+        None => Cors::Made(Box::new(settings)),
     })
+}
+
+impl Settings {
+    fn read(element: &Element, compiler: &mut Compiler<'_>) -> Self {
+        let list = |compiler: &mut Compiler<'_>, name: &str, item: &str| {
+            let list = element.child(name)?;
+            Some(list.named(item).map(|item| compiler.content(item)).collect::<Vec<_>>())
+        };
+        let absent = || ["GET", "POST"].map(|name| Setting::Literal(name.into())).into();
+        Self {
+            credentials: compiler.boolean(element, "allow-credentials", false),
+            terminate_unmatched: compiler.boolean(element, "terminate-unmatched-request", true),
+            origins: list(compiler, "allowed-origins", "origin").unwrap_or_default(),
+            methods: list(compiler, "allowed-methods", "method").unwrap_or_else(absent),
+            headers: list(compiler, "allowed-headers", "header").unwrap_or_default(),
+            exposed: list(compiler, "expose-headers", "header"),
+            max_age_s: match element.child("allowed-methods") {
+                Some(methods) => compiler.number(methods, "preflight-result-max-age", 0),
+                None => Setting::default(),
+            },
+        }
+    }
+
+    /// The rules, when nothing depends on the request.
+    fn known(&self) -> Option<Rules> {
+        let texts = |list: &[Text]| {
+            list.iter().map(|text| Some(text.literal()?.to_string())).collect::<Option<Vec<_>>>()
+        };
+        let origins = texts(&self.origins)?;
+        Some(Rules {
+            credentials: *self.credentials.literal()?,
+            terminate_unmatched: *self.terminate_unmatched.literal()?,
+            any_origin: origins.iter().any(|origin| origin == "*"),
+            origins: origins.iter().filter_map(|origin| normalise(origin)).collect(),
+            methods: List::new(&texts(&self.methods)?),
+            headers: List::new(&texts(&self.headers)?),
+            exposed: match &self.exposed {
+                Some(names) => Some(List::new(&texts(names)?).joined),
+                None => None,
+            },
+            max_age_s: *self.max_age_s.literal()?,
+        })
+    }
+
+    /// The rules for the request. An origin that is none matches nothing.
+    fn make(&self, at: &mut At<'_>) -> Result<Rules, Halt> {
+        let origins = at.texts(&self.origins)?;
+        Ok(Rules {
+            credentials: at.boolean(&self.credentials)?,
+            terminate_unmatched: at.boolean(&self.terminate_unmatched)?,
+            any_origin: origins.iter().any(|origin| origin.trim() == "*"),
+            origins: origins.iter().filter_map(|origin| normalise(origin)).collect(),
+            methods: List::new(&at.texts(&self.methods)?),
+            headers: List::new(&at.texts(&self.headers)?),
+            exposed: match &self.exposed {
+                Some(names) => Some(List::new(&at.texts(names)?).joined),
+                None => None,
+            },
+            max_age_s: at.number(&self.max_age_s)?,
+        })
+    }
+}
+
+impl Cors {
+    /// What holds for the request.
+    fn rules(&self, at: &mut At<'_>) -> Result<Arc<Rules>, Halt> {
+        match self {
+            Self::Known(rules) => Ok(Arc::clone(rules)),
+            Self::Made(settings) => settings.make(at).map(Arc::new),
+        }
+    }
 }
 
 /// Scheme, host and port in one form: lower case, default port filled in, no trailing slash.
@@ -123,7 +195,7 @@ fn normalise(origin: &str) -> Option<String> {
     Some(format!("{scheme}://{authority}{port}"))
 }
 
-impl Cors {
+impl Rules {
     fn allows_origin(&self, origin: &str) -> bool {
         self.any_origin || normalise(origin).is_some_and(|origin| self.origins.contains(&origin))
     }
@@ -165,8 +237,8 @@ impl Cors {
         if !headers.is_empty() {
             set("Access-Control-Allow-Headers", headers);
         }
-        if self.max_age > 0 {
-            set("Access-Control-Max-Age", &self.max_age.to_string());
+        if self.max_age_s > 0 {
+            set("Access-Control-Max-Age", &self.max_age_s.to_string());
         }
         if self.credentials {
             set("Access-Control-Allow-Credentials", "true");
@@ -184,14 +256,15 @@ impl Step for Cors {
             );
             return Ok(Flow::Next);
         };
-        if self.allows_origin(&origin) {
-            self.record(&origin, at.context);
+        let rules = self.rules(at)?;
+        if rules.allows_origin(&origin) {
+            rules.record(&origin, at.context);
             at.note(|| format!("Origin '{origin}' matched."));
             return Ok(Flow::Next);
         }
         at.note(|| format!("Origin '{origin}' did not match."));
         let simple = matches!(at.context.request.method, Method::Get | Method::Head);
-        if self.terminate_unmatched && simple {
+        if rules.terminate_unmatched && simple {
             at.context.response = Some(Response { body: Body::Replace(Bytes::new()), ..Response::default() });
             return Ok(Flow::Finish);
         }
@@ -216,42 +289,46 @@ impl Preflight<'_> {
     }
 }
 
-/// The answer to a preflight by the `cors` policies directly in the inbound section; `None` when there is no
-/// such policy.
-pub(crate) fn preflight(plan: &Plan, context: &Context) -> Option<ResponseHead> {
-    let fields = &context.request.fields;
-    let asked = Preflight {
-        origin: fields.get_str("Origin").unwrap_or_default(),
-        method: fields.get_str("Access-Control-Request-Method").unwrap_or_default(),
-        headers: fields.get_str("Access-Control-Request-Headers").unwrap_or_default(),
-    };
-    let mut any = false;
-    for cors in direct(plan) {
-        any = true;
-        if let Some(head) = cors.answer_preflight(&asked) {
-            return Some(head);
-        }
-        if cors.terminate_unmatched {
-            break;
-        }
-    }
-    any.then(ResponseHead::default)
+/// What one `cors` policy says to a request that is not run through the sections.
+pub(crate) enum Said {
+    /// This is the answer to the preflight.
+    Answer(ResponseHead),
+    /// The next one is asked.
+    Next,
+    /// No other is asked.
+    Stop,
 }
 
-/// Marks the response of a request that the host refuses before inbound runs. `Vary` shows that the stage ran.
-pub(crate) fn record_for_rejection(plan: &Plan, context: &mut Context) {
-    let origin = context.request.fields.get_str("Origin").map(str::to_owned);
-    for cors in direct(plan) {
-        context.vary_by_origin = true;
-        if let Some(origin) = origin.as_deref().filter(|origin| cors.allows_origin(origin)) {
-            cors.record(origin, context);
-            return;
-        }
+impl Cors {
+    /// The answer to a preflight.
+    pub(crate) fn preflight(&self, at: &mut At<'_>) -> Result<Said, Halt> {
+        let rules = self.rules(at)?;
+        let fields = &at.context.request.fields;
+        let asked = Preflight {
+            origin: fields.get_str("Origin").unwrap_or_default(),
+            method: fields.get_str("Access-Control-Request-Method").unwrap_or_default(),
+            headers: fields.get_str("Access-Control-Request-Headers").unwrap_or_default(),
+        };
+        Ok(match rules.answer_preflight(&asked) {
+            Some(head) => Said::Answer(head),
+            None if rules.terminate_unmatched => Said::Stop,
+            None => Said::Next,
+        })
     }
-}
 
-fn direct(plan: &Plan) -> impl Iterator<Item = &Cors> {
-    plan.section(Section::Inbound).iter().filter_map(|node| node.step.cors())
+    /// Marks the response of a request that the host refuses before inbound runs. `Vary` shows that the stage
+    /// ran.
+    pub(crate) fn mark_rejection(&self, at: &mut At<'_>) -> Result<Said, Halt> {
+        let origin = at.context.request.fields.get_str("Origin").map(str::to_owned);
+        at.context.vary_by_origin = true;
+        let Some(origin) = origin else { return Ok(Said::Stop) };
+        let rules = self.rules(at)?;
+        if !rules.allows_origin(&origin) {
+            return Ok(Said::Next);
+        }
+        rules.record(&origin, at.context);
+        Ok(Said::Stop)
+    }
 }
 
 #[cfg(test)]

@@ -28,6 +28,16 @@ pub(crate) struct SingleBackend {
 }
 
 impl Backend {
+    /// The URL of it, or of the first member.
+    pub(crate) fn url(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Single(single) => Some(single.url.clone()),
+            Self::Pool(groups) => {
+                groups.iter().find_map(|group| Some(group.servers().first()?.target.url.clone()))
+            }
+        }
+    }
+
     /// The backend for the next request; `None` when every circuit is open.
     pub(crate) fn choose(&self, now: UnixTime, random: u64) -> Option<Arc<SingleBackend>> {
         match self {

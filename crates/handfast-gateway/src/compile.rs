@@ -140,6 +140,7 @@ impl<'a> Task<'a> {
             gateway_id: "managed".to_owned(),
             instance_id: "managed".to_owned(),
             certificates: credentials.iter().map(|(name, one)| (name.clone(), one.clone())).collect(),
+            backends: backends.iter().filter_map(|(id, one)| Some((id.clone(), one.url()?))).collect(),
             trust: Some(Arc::new(client_trust.trust().clone())),
         });
         let hosts = hosts::hosts(self, &properties, wants, client_trust.id());

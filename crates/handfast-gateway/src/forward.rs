@@ -69,12 +69,12 @@ impl Route<'_> {
 }
 
 impl Forwarder<'_> {
-    /// Sends the request of a machine to its backend.
+    /// Sends the request of a machine to its backend; also gives the URL of the backend entity that was chosen.
     pub(crate) async fn forward(
         &self,
         forward: &ForwardRequest,
         mut outgoing: Outgoing,
-    ) -> Result<Response, ForwardFailure> {
+    ) -> Result<(Response, Option<Arc<str>>), ForwardFailure> {
         let single = self.entity(&forward.backend)?;
         let single = single.as_deref();
         let base = match (single, &forward.backend.base_url) {
@@ -88,12 +88,12 @@ impl Forwarder<'_> {
         let url = BaseUrl::parse(&base)
             .ok_or_else(|| ForwardFailure::Connection(format!("\"{base}\" is no absolute URL")))?;
         let chosen = match &forward.backend.certificate {
-            Some(selection) => Some(self.certificate(selection)?),
+            Some(selection) => Some(self.certificate(selection).await?),
             None => None,
         };
         let mode = single.map(|single| single.mode).unwrap_or_default();
         let version = forward.options.http_version;
-        let credential = chosen.or_else(|| single.and_then(|single| single.credential.as_ref()));
+        let credential = chosen.as_ref().or_else(|| single.and_then(|single| single.credential.as_ref()));
         let route = Route { url, mode, version, credential, timeout: forward.options.timeout };
         self.prepare(&mut outgoing.head, &forward.backend, single, &url);
         let result = match forward.options.follow_redirects {
@@ -101,7 +101,7 @@ impl Forwarder<'_> {
             false => self.send(&route, outgoing).await,
         };
         self.record(single, &result);
-        result
+        Ok((result?, single.map(|single| single.url.clone())))
     }
 
     /// The backend entity that a policy named.
@@ -117,18 +117,19 @@ impl Forwarder<'_> {
     }
 
     /// The client certificate that a policy selected.
-    pub(crate) fn certificate(
+    pub(crate) async fn certificate(
         &self,
         selection: &CertificateSelection,
-    ) -> Result<&Arc<Credential>, ForwardFailure> {
+    ) -> Result<Arc<Credential>, ForwardFailure> {
         let (found, name) = match selection {
             CertificateSelection::Id(id) => (self.service.credentials.get(&id.to_lowercase()), id),
             CertificateSelection::Thumbprint(print) => {
                 let has = |one: &&Arc<Credential>| one.leaf().has_thumbprint(print);
                 (self.service.credentials.values().find(has), print)
             }
+            CertificateSelection::Pfx(pfx) => return self.service.shared.brought.get(self.core, pfx).await,
         };
-        found.ok_or_else(|| {
+        found.cloned().ok_or_else(|| {
             ForwardFailure::Connection(format!(
                 "client certificate \"{name}\" does not exist or has no private key"
             ))

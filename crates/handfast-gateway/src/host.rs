@@ -37,6 +37,8 @@ pub(crate) struct Host<'a> {
     received: Option<Received>,
     exchange: BackendExchange,
     client_gone: bool,
+    /// The URL of the backend entity that the last exchange went to.
+    forwarded_to: Option<Arc<str>>,
     /// When the request came in.
     began: Instant,
 }
@@ -76,6 +78,7 @@ impl<'a> Host<'a> {
             received: None,
             exchange: BackendExchange::default(),
             client_gone: false,
+            forwarded_to: None,
             began: Instant::now(),
         }
     }
@@ -88,7 +91,11 @@ impl<'a> Host<'a> {
             machine.context_mut().elapsed = self.began.elapsed();
             input = match machine.step(input, now) {
                 Output::Done(_) => break,
-                Output::Forward(forward) => self.forward(&forward, machine.context()).await,
+                Output::Forward(forward) => {
+                    let answer = self.forward(&forward, machine.context()).await;
+                    machine.context_mut().forwarded_to = self.forwarded_to.take();
+                    answer
+                }
                 Output::Send(request) => self.send(*request).await,
                 Output::ReadBody { side, bytes_max, form } => {
                     self.read(side, (bytes_max, form), machine.context_mut()).await
@@ -159,7 +166,8 @@ impl<'a> Host<'a> {
         self.exchange.made = true;
         self.exchange.took = began.elapsed();
         match result {
-            Ok(Response { head, body, upgrade, .. }) => {
+            Ok((Response { head, body, upgrade, .. }, url)) => {
+                self.forwarded_to = url;
                 self.exchange.status = Some(head.status);
                 self.received = Some(Received { body, upgrade });
                 Input::Response(head)
@@ -334,7 +342,11 @@ impl Forwarder<'_> {
         let Some(url) = BaseUrl::parse(&request.url) else {
             return Err(ForwardFailure::Connection(format!("\"{}\" is no absolute URL", request.url)));
         };
-        let credential = request.certificate.as_ref().map(|one| self.certificate(one)).transpose()?;
+        let credential = match &request.certificate {
+            Some(selection) => Some(self.certificate(selection).await?),
+            None => None,
+        };
+        let credential = credential.as_ref();
         let mut head = RequestHead {
             method: request.method.clone(),
             scheme: if url.tls { Scheme::Https } else { Scheme::Http },

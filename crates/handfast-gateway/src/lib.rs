@@ -14,6 +14,7 @@
 mod answers;
 mod backend;
 mod base_url;
+mod brought_certificates;
 mod client_certificate;
 mod coding;
 mod compile;

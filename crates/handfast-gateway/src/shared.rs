@@ -1,6 +1,7 @@
 //! What the requests of all services share in this process: rate limits, quotas, permits and the cache. It outlives
 //! recompiles. Every service has its own keys.
 
+use crate::brought_certificates::BroughtCertificates;
 use crate::identity::Tokens;
 use handfast_policy::{Cached, CountRequest, CountWhen, Counted, Permit, QuotaPeriod, QuotaUsage};
 use handfast_state::{Cache, Period, Permits, Quotas, RateLimits, Usage, Weigh, Window};
@@ -17,6 +18,7 @@ pub(crate) struct Shared {
     permits: Arc<Permits>,
     cache: Cache<Kept>,
     pub(crate) tokens: Tokens,
+    pub(crate) brought: BroughtCertificates,
 }
 
 impl Default for Shared {
@@ -27,6 +29,7 @@ impl Default for Shared {
             permits: Arc::default(),
             cache: Cache::new(CACHE_BYTES_MAX),
             tokens: Tokens::default(),
+            brought: BroughtCertificates::default(),
         }
     }
 }

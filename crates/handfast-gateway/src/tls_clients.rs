@@ -5,8 +5,11 @@
 use handfast_core::Clock;
 use handfast_net::tls::{ClientTls, ClientTlsSpec, TrustSet};
 use handfast_pki::Credential;
-use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// Credentials of requests whose configurations are kept.
+const BROUGHT_MAX: usize = 256;
 
 /// How a backend is checked, and the protocol that is offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +40,8 @@ pub(crate) struct TlsClients {
     trust: Arc<TrustSet>,
     clock: Arc<dyn Clock>,
     anonymous: Arc<Slots>,
+    /// Of credentials that requests brought along, by id.
+    brought: Arc<Mutex<HashMap<[u8; 32], Arc<Slots>>>>,
     /// By id of the credential.
     by_credential: BTreeMap<[u8; 32], (Arc<Credential>, Arc<Slots>)>,
 }
@@ -55,7 +60,8 @@ impl TlsClients {
         };
         let by_credential = credentials.map(|one| (*one.id(), (one.clone(), slots(one.id())))).collect();
         let anonymous = previous.map_or_else(Arc::default, |previous| previous.anonymous.clone());
-        Self { trust, clock: clock.clone(), anonymous, by_credential }
+        let brought = previous.map_or_else(Arc::default, |previous| previous.brought.clone());
+        Self { trust, clock: clock.clone(), anonymous, brought, by_credential }
     }
 
     /// What identifies the roots that servers are verified with.
@@ -65,11 +71,22 @@ impl TlsClients {
 
     /// The configuration of a mode; `None` when the certificate cannot be used.
     pub(crate) fn get(&self, mode: TlsMode, credential: Option<&Arc<Credential>>) -> Option<Arc<ClientTls>> {
-        let slots = match credential {
-            None => &self.anonymous,
-            Some(credential) => &self.by_credential.get(credential.id())?.1,
-        };
-        slots[mode.index()].get_or_init(|| self.build(mode, credential)).clone()
+        let get = |slots: &Slots| slots[mode.index()].get_or_init(|| self.build(mode, credential)).clone();
+        let Some(credential) = credential else { return get(&self.anonymous) };
+        match self.by_credential.get(credential.id()) {
+            Some((_, slots)) => get(slots),
+            None => get(&self.brought(credential.id())),
+        }
+    }
+
+    /// The configurations of a credential that is none of the service's. When there are too many, all are made
+    /// anew.
+    fn brought(&self, id: &[u8; 32]) -> Arc<Slots> {
+        let mut brought = self.brought.lock().unwrap_or_else(PoisonError::into_inner);
+        if brought.len() >= BROUGHT_MAX && !brought.contains_key(id) {
+            brought.clear();
+        }
+        brought.entry(*id).or_default().clone()
     }
 
     fn build(&self, mode: TlsMode, credential: Option<&Arc<Credential>>) -> Option<Arc<ClientTls>> {

@@ -30,6 +30,8 @@ const COMMANDS_MAX: usize = 1024;
 const BACKLOG: i32 = 4096;
 /// How often a core closes idle upstream connections and hands over log lines.
 const HOUSEKEEPING: Duration = Duration::from_millis(500);
+/// Threads beside a core for name lookups and other work that blocks; more work waits.
+const OFF_CORE_THREADS_MAX: usize = 8;
 
 /// How the engine is set up.
 pub struct EngineConfig {
@@ -301,7 +303,8 @@ fn spread(sockets: Vec<StdListener>, count: usize) -> io::Result<Vec<StdListener
 }
 
 fn run_core(shared: Arc<Shared>, log: Option<LogSink>, mut commands: mpsc::Receiver<CoreTask>) {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let Ok(runtime) = builder.enable_all().max_blocking_threads(OFF_CORE_THREADS_MAX).build() else { return };
     let local = LocalSet::new();
     local.block_on(&runtime, async move {
         let core = Core::new(shared, log.map(|log| log.writer()));
@@ -341,6 +344,19 @@ impl Core {
 pub async fn give_way() {
     tokio::task::yield_now().await;
 }
+
+/// Work that would hold up the other requests of the core, done on a thread of its own.
+///
+/// # Errors
+/// [`BrokenOff`] when the work panicked or the core is shutting down.
+pub async fn off_core<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, BrokenOff> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| BrokenOff)
+}
+
+/// Work that did not come to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the work was broken off")]
+pub struct BrokenOff;
 
 /// What a future gives within a time; `None` when it is over before, and the future is dropped.
 pub async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {

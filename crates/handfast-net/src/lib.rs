@@ -33,7 +33,10 @@ pub use client::{
     Target, UpstreamError, UpstreamFailure, UpstreamProtocol, UpstreamRequest, UpstreamTimeouts,
 };
 pub use delivery::{BodyMeter, Delivered, Delivery, EndLine, Received};
-pub use engine::{Engine, EngineConfig, ListenError, ListenSource, ListenerPlan, give_way, sleep, within};
+pub use engine::{
+    BrokenOff, Engine, EngineConfig, ListenError, ListenSource, ListenerPlan, give_way, off_core, sleep,
+    within,
+};
 pub use exchange::{ConnectionInfo, Hop, LocalFuture, Request, Response, Service};
 pub use h1::{BodyFailure, Refusal};
 pub use limits::{GlobalLimits, Limits};

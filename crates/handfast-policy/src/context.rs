@@ -36,6 +36,8 @@ pub struct Context {
     pub client_ip: Option<IpAddr>,
     /// The client certificate of the connection.
     pub certificate: Option<Arc<ClientCertificate>>,
+    /// The base URL that the last request to a backend went to, when an entity was chosen.
+    pub forwarded_to: Option<Arc<str>>,
     /// Values of the operation's URL template, percent-decoded.
     pub matched_parameters: Vec<(String, String)>,
     /// Names of the query parameters that are part of the operation's URL template.
@@ -176,6 +178,35 @@ pub enum CertificateSelection {
     Thumbprint(Arc<str>),
     /// By resource name.
     Id(Arc<str>),
+    /// One that the request brought along.
+    Pfx(Arc<PfxBody>),
+}
+
+/// A PFX file with its password, made by expressions.
+#[derive(Debug)]
+pub struct PfxBody {
+    /// The file.
+    pub bytes: Secret<Vec<u8>>,
+    /// Empty when there is none.
+    pub password: Secret<String>,
+}
+
+impl PartialEq for PfxBody {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes.equals(other.bytes.expose()) && self.password.equals(other.password.expose().as_bytes())
+    }
+}
+
+impl Eq for PfxBody {}
+
+impl fmt::Display for CertificateSelection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Thumbprint(thumbprint) => write!(f, "thumbprint {thumbprint}"),
+            Self::Id(id) => write!(f, "id {id}"),
+            Self::Pfx(pfx) => write!(f, "pfx of {} bytes", pfx.bytes.expose().len()),
+        }
+    }
 }
 
 /// The API of a request.
@@ -306,6 +337,8 @@ pub struct DeploymentIdentity {
     pub instance_id: String,
     /// The certificates of the service with their resource names.
     pub certificates: Vec<(String, Arc<Credential>)>,
+    /// The base URLs of its backends by lower-case id; of a pool, its first member's.
+    pub backends: Vec<(String, Arc<str>)>,
     /// What `Verify()` of a certificate demands its path to end in.
     pub trust: Option<Arc<Trust>>,
 }

@@ -41,7 +41,7 @@ pub use compile::{
 };
 pub use context::{
     ApiIdentity, BackendTarget, Body, CertificateSelection, Context, DeploymentIdentity, Entropy, Example,
-    GroupIdentity, OperationIdentity, ProductIdentity, Response, SubscriptionIdentity, UserIdentity,
+    GroupIdentity, OperationIdentity, PfxBody, ProductIdentity, Response, SubscriptionIdentity, UserIdentity,
     Variables,
 };
 pub use failure::{Answer, Failure, LastError};

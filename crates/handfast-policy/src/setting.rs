@@ -146,6 +146,14 @@ impl Compiler<'_> {
         self.setting(&element.content(), &TRIMMED)
     }
 
+    /// The bytes of an attribute; empty when absent.
+    pub(crate) fn bytes(&mut self, element: &Element, name: &str) -> Setting<Bytes> {
+        match element.attribute(name) {
+            Some(attribute) => self.setting(&attribute.value, &BYTES),
+            None => Setting::default(),
+        }
+    }
+
     /// A body between an element's tags, literal white space kept.
     pub(crate) fn body(&mut self, element: &Element) -> Setting<Bytes> {
         self.setting(&element.content(), &BYTES)

@@ -1,6 +1,6 @@
 //! Backends: certificates, credentials, pools, circuit breakers, failures.
 
-use crate::world::World;
+use crate::world::{PASSWORD, World, base64_pfx};
 use handfast_net::Hop;
 use handfast_testkit::TestPki;
 use serde_json::{Value, json};
@@ -56,7 +56,15 @@ fn a_client_certificate_comes_from_the_backend_or_the_policy() {
         );
         let use_backend = |id: &str| format!("<set-backend-service backend-id=\"{id}\" />");
         let use_print = format!("<authentication-certificate thumbprint=\"{}\" />", one.leaf().thumbprint());
+        let brought = |password: &str| {
+            let file = base64_pfx(&two);
+            format!(
+                "<authentication-certificate body=\"@(Convert.FromBase64String(&quot;{file}&quot;))\" password=\"{password}\" />"
+            )
+        };
         for (name, inbound) in [
+            ("f", brought(PASSWORD)),
+            ("g", brought("wrong")),
             ("a", use_backend("by-id")),
             ("b", use_backend("by-print")),
             ("c", format!("{}<authentication-certificate certificate-id=\"two\" />", use_backend("by-id"))),
@@ -66,11 +74,12 @@ fn a_client_certificate_comes_from_the_backend_or_the_policy() {
             api(&mut world, name, &url, &document(&inbound, FORWARD));
         }
         world.serve();
-        for (name, subject) in [("a", "one"), ("b", "two"), ("c", "two"), ("d", "one")] {
+        for (name, subject) in [("a", "one"), ("b", "two"), ("c", "two"), ("d", "one"), ("f", "two")] {
             let text = world.get(&format!("/{name}/x")).text();
             assert!(text.contains(&format!("client CN={subject}\n")), "{hop:?} {name}: {text}");
         }
         assert_internal(&world.get("/e/x"), "no certificate where one is demanded");
+        assert_internal(&world.get("/g/x"), "a file that the password does not open");
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::host::split;
 use super::{Block, Exchange, Expectation, Mismatch, Outcome};
-use crate::context::{Body, CertificateSelection, Context};
+use crate::context::{Body, Context};
 use crate::machine::io::{BackendVersion, ForwardRequest, SendRequest};
 use crate::trace::Detail;
 use crate::view::message::response_of;
@@ -34,11 +34,7 @@ impl Forwarded {
             (None, None) => target.to_owned(),
         };
         let options = &forward.options;
-        let certificate = match &backend.certificate {
-            Some(CertificateSelection::Thumbprint(thumbprint)) => format!("thumbprint {thumbprint}"),
-            Some(CertificateSelection::Id(id)) => format!("id {id}"),
-            None => "none".to_owned(),
-        };
+        let certificate = backend.certificate.as_ref().map_or("none".to_owned(), |one| one.to_string());
         let version = match options.http_version {
             BackendVersion::Http1 => "1",
             BackendVersion::Http2 => "2",
@@ -69,10 +65,7 @@ pub(super) fn sent_text(request: &SendRequest) -> String {
     let mut text =
         format!("{} {}\n@timeout-ms {}\n", request.method, request.url, request.timeout.as_millis());
     if let Some(certificate) = &request.certificate {
-        text.push_str(&match certificate {
-            CertificateSelection::Thumbprint(thumbprint) => format!("@certificate thumbprint {thumbprint}\n"),
-            CertificateSelection::Id(id) => format!("@certificate id {id}\n"),
-        });
+        text.push_str(&format!("@certificate {certificate}\n"));
     }
     for (name, value) in request.fields.iter() {
         text.push_str(&format!("{}: {}\n", String::from_utf8_lossy(name), String::from_utf8_lossy(value)));

@@ -26,6 +26,8 @@ pub(super) struct Facts {
     pub(super) preflight: bool,
     /// Tokens by resource and client id.
     tokens: Vec<(String, String)>,
+    /// Base URLs of backends by lower-case id.
+    backends: Vec<(String, Arc<str>)>,
 }
 
 impl Facts {
@@ -39,6 +41,12 @@ impl Facts {
             }
         }
         Ok(())
+    }
+
+    /// Ids with base URLs, which may be empty.
+    pub(super) fn backends<'u>(&mut self, named: impl Iterator<Item = (String, &'u str)>) {
+        let with_url = named.filter(|(_, url)| !url.is_empty());
+        self.backends = with_url.map(|(id, url)| (id.to_lowercase(), url.into())).collect();
     }
 
     pub(super) fn example(&mut self, header: &str, block: &Block) -> Result<(), CaseError> {
@@ -130,6 +138,7 @@ impl Facts {
         context.deployment = Some(Arc::new(DeploymentIdentity {
             service_name: "cases".to_owned(),
             gateway_id: "managed".to_owned(),
+            backends: self.backends.clone(),
             ..DeploymentIdentity::default()
         }));
         if operation.is_some() || !self.examples.is_empty() {

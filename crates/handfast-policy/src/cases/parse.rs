@@ -55,7 +55,10 @@ fn add(case: &mut Case, header: &str, mut block: Block) -> Result<(), CaseError>
             case.named_values.insert(rest.to_owned(), block.text);
         }
         "backends" => {
-            case.backends = Some(block.text.lines().map(|line| line.trim().to_owned()).collect());
+            let lines = block.text.lines().map(|line| line.split_once(": ").unwrap_or((line, "")));
+            let named = lines.map(|(id, url)| (id.trim().to_owned(), url.trim()));
+            case.facts.backends(named.clone());
+            case.backends = Some(named.map(|(id, _)| id).collect());
         }
         "certificates" => {
             for (index, text) in block.text.lines().enumerate() {

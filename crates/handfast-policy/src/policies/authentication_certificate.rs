@@ -2,14 +2,16 @@
 
 use super::Policy;
 use crate::compile::{Compiler, Parts};
-use crate::context::CertificateSelection;
+use crate::context::{CertificateSelection, PfxBody};
 use crate::machine::evaluate::unfit;
 use crate::machine::step::{At, Flow, Halt, Ran, Step};
-use crate::schema::messages::not_supported;
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind};
 use crate::setting::{Setting, Text};
-use crate::tree::Element;
+use crate::tree::{self, Element};
+use bytes::Bytes;
+use handfast_core::Secret;
 use handfast_expression::Value;
+use std::sync::Arc;
 
 pub(crate) static SCHEMA: ElementSchema = ElementSchema {
     attributes: &[
@@ -29,6 +31,7 @@ pub(crate) enum Selected {
     Known(CertificateSelection),
     Thumbprint(Text),
     Id(Text),
+    Pfx { bytes: Setting<Bytes>, password: Text },
 }
 
 fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
@@ -56,15 +59,16 @@ pub(crate) fn read(element: &Element, compiler: &mut Compiler<'_>) -> Option<Sel
             Setting::Literal(id) => Selected::Known(CertificateSelection::Id((*id).into())),
             expression => Selected::Id(expression),
         }),
-        [false, false, true] if compiler.text(element, "body").literal().is_some() => {
+        [false, false, true] => {
+            let (bytes, password) = (compiler.bytes(element, "body"), compiler.text(element, "password"));
+            let written = element.attribute("body").map(|attribute| &attribute.value);
+            if matches!(written, Some(tree::Value::Expression(_))) {
+                return Some(Selected::Pfx { bytes, password });
+            }
             compiler.refuse(
                 element,
                 "The attribute 'body' takes the bytes of an expression; a literal is not one",
             );
-            None
-        }
-        [false, false, true] => {
-            compiler.push(not_supported(element, "The attribute 'body', a certificate made per request,"));
             None
         }
         _ => {
@@ -94,6 +98,12 @@ impl Selected {
                     .ok_or_else(|| unfit(&Value::str(&*text), "a SHA-1 thumbprint of 40 hex digits"))
             }
             Self::Id(id) => Ok(CertificateSelection::Id((*at.text(id)?).into())),
+            Self::Pfx { bytes, password } => {
+                let (bytes, password) = (at.bytes(bytes)?, at.text(password)?);
+                let password = Secret::from(password.to_string());
+                let pfx = PfxBody { bytes: Secret::from(Vec::from(bytes)), password };
+                Ok(CertificateSelection::Pfx(Arc::new(pfx)))
+            }
         }
     }
 }
@@ -101,12 +111,7 @@ impl Selected {
 impl Step for Selected {
     fn run(&self, at: &mut At<'_>) -> Ran {
         let selection = self.get(at)?;
-        at.note(|| match &selection {
-            CertificateSelection::Thumbprint(thumbprint) => {
-                format!("client certificate '{thumbprint}' selected")
-            }
-            CertificateSelection::Id(id) => format!("client certificate '{id}' selected"),
-        });
+        at.note(|| format!("client certificate selected: {selection}"));
         at.context.backend.certificate = Some(selection);
         Ok(Flow::Next)
     }

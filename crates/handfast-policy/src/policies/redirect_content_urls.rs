@@ -25,11 +25,17 @@ fn compile(_: &Element, _: &mut Compiler<'_>) -> Option<Parts> {
     Parts::leaf(RedirectContentUrls)
 }
 
-/// The backend's URL and the gateway's, without a slash at the end. A backend that is named by id is the host's to
-/// resolve: then the API's own URL is taken.
+/// The backend's URL and the gateway's, without a slash at the end. Of a pool it is the member that answered; before
+/// the request is forwarded, the first one.
 fn urls(context: &Context) -> Option<(String, String)> {
     let api = context.api.as_ref()?;
-    let backend = context.backend.base_url.as_deref().or(api.service_url.as_deref())?;
+    let named = || {
+        let id = context.backend.backend_id.as_ref()?.to_lowercase();
+        let known = &context.deployment.as_ref()?.backends;
+        known.iter().find(|(name, _)| *name == id).map(|(_, url)| &**url)
+    };
+    let written = || context.backend.base_url.as_deref().or(api.service_url.as_deref());
+    let backend = context.forwarded_to.as_deref().or_else(named).or_else(written)?;
     let (scheme, rest) = context.original_url.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
     let gateway = format!("{scheme}://{authority}/{}", api.path);

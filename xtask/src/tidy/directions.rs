@@ -13,6 +13,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("handfast-expression", &["core", "pki"]),
     ("handfast-pki", &["core"]),
     ("handfast-policy", &["core", "expression", "pki", "openapi"]),
+    ("handfast-openapi", &["core"]),
     ("handfast-route", &["core"]),
     ("handfast-telemetry", &["core"]),
     ("handfast-state", &["core", "telemetry"]),
@@ -37,6 +38,7 @@ const PURE: &[&str] = &[
     "handfast-expression",
     "handfast-pki",
     "handfast-policy",
+    "handfast-openapi",
     "handfast-route",
 ];
 

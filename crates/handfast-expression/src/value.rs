@@ -316,6 +316,12 @@ impl Value {
         crate::library::gateway::jwt(token)
     }
 
+    /// An `Authorization` with an access token and no claims.
+    pub fn authorization(access_token: &str) -> Self {
+        let claims = crate::library::gateway::no_claims();
+        Self::record("Authorization", vec![("AccessToken", Self::str(access_token)), ("Claims", claims)])
+    }
+
     pub(crate) fn pair(key: Self, value: Self) -> Self {
         Self::record("KeyValuePair", vec![("Key", key), ("Value", value)])
     }

@@ -5,6 +5,7 @@ mod access;
 mod apis;
 mod backends;
 mod certificates;
+mod connections;
 mod frontends;
 mod hosts;
 mod policies;
@@ -18,7 +19,7 @@ use handfast_core::{Clock, Diagnostic};
 use handfast_model::{ChangeSet, Graph, Material, Report, Resource, View, kind};
 use handfast_net::tls::TrustSet;
 use handfast_pki::Credential;
-use handfast_policy::DeploymentIdentity;
+use handfast_policy::{DeploymentIdentity, TENANT_AUTHORITY};
 use policies::Policies;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -145,6 +146,8 @@ impl<'a> Task<'a> {
         });
         let hosts = hosts::hosts(self, &properties, wants, client_trust.id());
         let demands_certificate = consumption && properties.bool_or("enableClientCertificate", false);
+        let authority = self.resource.tag("handfast:tokenAuthority").unwrap_or(TENANT_AUTHORITY);
+        let token_authority = authority.to_owned();
         self.take(report);
         ApiService {
             id: self.resource.id.clone(),
@@ -160,6 +163,9 @@ impl<'a> Task<'a> {
             credentials,
             credential_revisions: certificates.revisions,
             thumbprints: certificates.thumbprints,
+            connections: connections::connections(self),
+            principal: self.resource.computed_str("/identity/principalId").map(str::to_owned),
+            token_authority,
             tls: Arc::new(tls),
             key_sets,
             client_trust,

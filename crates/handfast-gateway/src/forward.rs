@@ -34,7 +34,7 @@ const DEPTH_HEADER: &str = "X-Handfast-Depth";
 #[derive(Clone, Copy)]
 pub(crate) struct Forwarder<'a> {
     pub(crate) core: &'a Core,
-    pub(crate) service: &'a ApiService,
+    pub(crate) service: &'a Arc<ApiService>,
     pub(crate) api: Option<&'a Api>,
     pub(crate) client_ip: IpAddr,
 }

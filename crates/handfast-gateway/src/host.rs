@@ -123,6 +123,9 @@ impl<'a> Host<'a> {
                 Output::Token { resource, client_id } => {
                     Input::Token(self.forwarder().token(&resource, client_id.as_deref()).await)
                 }
+                Output::Authorization(request) => {
+                    Input::Authorization(self.forwarder().authorization(&request).await)
+                }
                 Output::Sleep(time) => {
                     sleep(time).await;
                     Input::Slept

@@ -10,7 +10,7 @@
 use crate::forward::Forwarder;
 use bytes::Bytes;
 use handfast_core::Secret;
-use handfast_core::message::{Fields, Method};
+use handfast_core::message::Fields;
 use handfast_net::within;
 use handfast_policy::{Body, ForwardFailure, SendRequest, TokenFailure};
 use handfast_state::{Cache, Weigh};
@@ -76,20 +76,12 @@ impl IdentityEndpoint {
             Some(secret) => fields.set(b"X-IDENTITY-HEADER", secret.expose().as_bytes()),
             None => fields.set(b"Metadata", b"true"),
         };
-        SendRequest {
-            url,
-            method: Method::Get,
-            fields,
-            body: Body::Replace(Bytes::new()),
-            certificate: None,
-            timeout: ANSWER_TIME_MAX,
-            detached: false,
-        }
+        SendRequest { fields, ..SendRequest::get(&url, Bytes::new()) }
     }
 }
 
 /// A query parameter's value (RFC 3986 §2).
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     for byte in text.bytes() {
         match byte {
@@ -134,6 +126,17 @@ impl Kept {
     }
 }
 
+/// Which token is wanted of whom.
+pub(crate) struct Asked {
+    /// What it is kept under.
+    pub(crate) key: String,
+    pub(crate) question: SendRequest,
+    /// Who is asked, for people.
+    pub(crate) who: String,
+    /// What for, for people.
+    pub(crate) what: String,
+}
+
 /// A token as an endpoint gave it.
 struct Granted {
     token: Secret<String>,
@@ -148,19 +151,30 @@ impl Forwarder<'_> {
         resource: &str,
         client_id: Option<&str>,
     ) -> Result<Secret<String>, TokenFailure> {
-        let Tokens(kept) = &self.service.shared.tokens;
-        let key = format!("{} {resource}", client_id.unwrap_or_default());
-        let now_ms = self.core.clock().now_ms();
         let Some(endpoint) = &self.service.identity else {
             let message = "there is no endpoint for managed identities: the environment names neither IDENTITY_ENDPOINT with IDENTITY_HEADER nor AZURE_POD_IDENTITY_AUTHORITY_HOST";
             return Err(TokenFailure { message: message.to_owned() });
         };
+        let asked = Asked {
+            key: format!("{} {resource}", client_id.unwrap_or_default()),
+            question: endpoint.question(resource, client_id),
+            who: "the endpoint for managed identities".to_owned(),
+            what: format!(" for '{resource}'"),
+        };
+        self.kept_token(asked).await
+    }
+
+    /// A token that is kept while it is good.
+    pub(crate) async fn kept_token(&self, asked: Asked) -> Result<Secret<String>, TokenFailure> {
+        let Asked { key, mut question, who, what } = asked;
+        question.timeout = ANSWER_TIME_MAX;
+        let Tokens(kept) = &self.service.shared.tokens;
+        let now_ms = self.core.clock().now_ms();
         if let Some((one, _)) = kept.get(&key, now_ms)
             && !one.is_mine_to_renew(now_ms)
         {
             return Ok((*one.token).clone());
         }
-        let question = endpoint.question(resource, client_id);
         let asked = within(ANSWER_TIME_MAX, self.ask(&question)).await;
         let now_ms = self.core.clock().now_ms();
         match asked.unwrap_or_else(|| Err("it did not answer in time".to_owned())) {
@@ -172,17 +186,17 @@ impl Forwarder<'_> {
             }
             Err(why) => match kept.get(&key, now_ms) {
                 Some((last_good, _)) => Ok((*last_good.token).clone()),
-                None => {
-                    let message =
-                        format!("the endpoint for managed identities gave no token for '{resource}': {why}");
-                    Err(TokenFailure { message })
-                }
+                None => Err(TokenFailure { message: format!("{who} gave no token{what}: {why}") }),
             },
         }
     }
 
     async fn ask(&self, question: &SendRequest) -> Result<Granted, String> {
-        let answer = self.send_own(question, Bytes::new()).await.map_err(|failure| match failure {
+        let body = match &question.body {
+            Body::Replace(body) => body.clone(),
+            Body::Keep => Bytes::new(),
+        };
+        let answer = self.send_own(question, body).await.map_err(|failure| match failure {
             ForwardFailure::Timeout => "it did not answer in time".to_owned(),
             ForwardFailure::Connection(text) | ForwardFailure::Unavailable(text) => text,
             ForwardFailure::Client | ForwardFailure::BodyTooLarge => "its answer broke off".to_owned(),

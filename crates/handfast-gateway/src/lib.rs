@@ -18,6 +18,7 @@ mod brought_certificates;
 mod client_certificate;
 mod coding;
 mod compile;
+mod connections;
 mod forward;
 mod host;
 mod identity;

@@ -1,6 +1,7 @@
 //! What service documents compile to: immutable, shared by all cores, read once per request.
 
 use crate::backend::Backend;
+use crate::connections::Connections;
 use crate::identity::IdentityEndpoint;
 use crate::key_sets::KeySets;
 use crate::keys::KeyIndex;
@@ -152,6 +153,12 @@ pub(crate) struct ApiService {
     pub(crate) credential_revisions: BTreeMap<String, u64>,
     /// SHA-1 thumbprints of all certificates by lower-case name.
     pub(crate) thumbprints: BTreeMap<String, String>,
+    /// Of the credential manager.
+    pub(crate) connections: Connections,
+    /// The object id of its system-assigned identity.
+    pub(crate) principal: Option<String>,
+    /// Where the tenants of callers are, when a token has to be believed that no policy checks.
+    pub(crate) token_authority: String,
     pub(crate) tls: Arc<TlsClients>,
     /// The keys of token issuers, as long as what they are verified with stays the same.
     pub(crate) key_sets: Arc<KeySets>,

@@ -113,6 +113,14 @@ const RULES: &[SecretRule] = &[
     row(SERVERS, "properties.resourceOwnerPassword"),
     row("Microsoft.ApiManagement/service/openidConnectProviders", "properties.clientSecret"),
     row("Microsoft.ApiManagement/service/identityProviders", "properties.clientSecret"),
+    row(
+        "Microsoft.ApiManagement/service/authorizationProviders",
+        "properties.oauth2.grantTypes.*.clientSecret",
+    ),
+    row(
+        "Microsoft.ApiManagement/service/authorizationProviders/authorizations",
+        "properties.parameters.clientSecret",
+    ),
     row("Microsoft.ApiManagement/service/users", "properties.password"),
     row("Microsoft.ApiManagement/service/caches", "properties.connectionString"),
     row("Microsoft.KeyVault/vaults/secrets", "properties.value"),

@@ -28,6 +28,7 @@ pub mod reader;
 mod schema;
 mod section;
 mod setting;
+mod tenant;
 mod tokens;
 mod trace;
 pub mod tree;
@@ -47,9 +48,9 @@ pub use context::{
 pub use failure::{Answer, Failure, LastError};
 pub use machine::Machine;
 pub use machine::io::{
-    BackendVersion, BodyForm, Cached, CachedContent, CountRequest, CountWhen, Counted, ForwardFailure,
-    ForwardOptions, ForwardRequest, Input, Output, Permit, QuotaPeriod, QuotaUsage, ReadFailure, SendRequest,
-    Side, TokenFailure, Verdict,
+    BackendVersion, BodyForm, Cached, CachedContent, ConnectionRequest, CountRequest, CountWhen, Counted,
+    ForwardFailure, ForwardOptions, ForwardRequest, Input, Output, Permit, QuotaPeriod, QuotaUsage,
+    ReadFailure, SendRequest, Side, TokenFailure, Verdict,
 };
 pub use plan::{Node, Plan, ScopedDocument, compile_effective};
 pub use policies::names as built_policies;
@@ -58,5 +59,9 @@ pub use reader::Format;
 pub use schema::messages::target as diagnostic_target;
 pub use schema::{CATALOGUE, CatalogueEntry};
 pub use section::{Scope, Scopes, Section, Sections};
+/// Tenants of Microsoft Entra ID and what speaks like it.
+pub use tenant::{
+    AUTHORITY as TENANT_AUTHORITY, issuers_of_metadata as tenant_issuers, metadata as tenant_metadata,
+};
 pub use tokens::{FoundKeys, IssuerKeys, KeysUnavailable};
 pub use trace::{Detail, TraceRecord, trace_document};

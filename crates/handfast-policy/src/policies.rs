@@ -14,6 +14,7 @@ mod convert_body;
 pub(crate) mod cors;
 mod find_and_replace;
 mod forward_request;
+mod get_authorization_context;
 mod include_fragment;
 mod ip_filter;
 mod jsonp;
@@ -67,6 +68,7 @@ static ALL: &[&Policy] = &[
     &cors::POLICY,
     &find_and_replace::POLICY,
     &forward_request::POLICY,
+    &get_authorization_context::POLICY,
     &include_fragment::POLICY,
     &ip_filter::POLICY,
     &convert_body::TO_XML,

@@ -24,6 +24,11 @@ fn map(of: Vec<Type>, entries: Vec<(String, Value)>) -> Value {
     Value::object(Object::Dictionary(Type::Class("IReadOnlyDictionary", of), Mutex::new(map)))
 }
 
+/// The claims of a token that has none: names to objects.
+pub(crate) fn no_claims() -> Value {
+    map(vec![Type::String, Type::Object], Vec::new())
+}
+
 fn strings_of() -> Type {
     Type::Array(std::sync::Arc::new(Type::String))
 }

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ const TIME_MAX: Duration = Duration::from_secs(10);
 const REDIRECTS_MAX: usize = 3;
 
 /// The keys behind a metadata document.
-pub(super) async fn fetch(core: &Core, service: &ApiService, client_ip: IpAddr, url: &str) -> Fetched {
+pub(super) async fn fetch(core: &Core, service: &Arc<ApiService>, client_ip: IpAddr, url: &str) -> Fetched {
     let forwarder = Forwarder { core, service, api: None, client_ip };
     match within(TIME_MAX, both(&forwarder, url)).await {
         Some(outcome) => outcome,

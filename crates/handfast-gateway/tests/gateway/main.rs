@@ -4,6 +4,7 @@
 mod backends;
 mod change;
 mod client_certificates;
+mod connections;
 mod equality;
 mod example;
 mod expressions;

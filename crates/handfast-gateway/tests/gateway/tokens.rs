@@ -59,6 +59,10 @@ impl Issuer {
                 let document = json!({ "keys": published.keys });
                 Response::full(200, "application/json", document.to_string())
             }
+            "/token" => {
+                let granted = json!({ "access_token": "granted", "expires_in": 3600 });
+                Response::full(200, "application/json", granted.to_string())
+            }
             "/moved" => redirect("/meta"),
             "/away" => redirect("https://elsewhere.localhost/meta"),
             _ => Response::full(404, "text/plain", ""),
@@ -118,10 +122,10 @@ struct Scene {
 impl Scene {
     /// `policy` makes the policy of the issuer's URL.
     fn start(policy: impl Fn(&str) -> String) -> Self {
-        Self::in_world(World::new(Hop::Wire), policy)
+        Self::in_world(World::new(Hop::Wire), |_, url| policy(url))
     }
 
-    fn in_world(mut world: World, policy: impl Fn(&str) -> String) -> Self {
+    fn in_world(mut world: World, policy: impl FnOnce(&mut World, &str) -> String) -> Self {
         let (service, _) = world.upstream("svc.localhost", false);
         world.api("a", json!({ "serviceUrl": service, "subscriptionRequired": false }), &["GET /x"]);
         let signer = Signer::new("one");
@@ -134,7 +138,7 @@ impl Scene {
             published.keys = vec![signer.jwk()];
             published.url = url.clone();
         });
-        let text = policy(&url);
+        let text = policy(&mut world, &url);
         let text = format!(
             "<policies><inbound><base />{text}</inbound><backend><base /></backend><outbound><base /></outbound><on-error><base /><set-header name=\"X-Why\"><value>@(context.LastError.Reason)</value></set-header></on-error></policies>"
         );
@@ -311,7 +315,7 @@ fn a_certificate_of_the_service_is_a_key() {
             "<validate-jwt header-name=\"Authorization\"><issuer-signing-keys><key certificate-id=\"{id}\" /></issuer-signing-keys></validate-jwt>"
         )
     };
-    let mut scene = Scene::in_world(world, |_| policy("Signer"));
+    let mut scene = Scene::in_world(world, |_, _| policy("Signer"));
     let signer = Signer { id: "any", key: credential.key().clone() };
     assert_eq!(scene.ask(&signer.sign(&scene.claims())), ok());
     assert_eq!(scene.ask(&scene.signer.sign(&scene.claims())), refused(401, "TokenSignatureInvalid"));
@@ -323,4 +327,48 @@ fn a_certificate_of_the_service_is_a_key() {
     scene.world.compile();
     let errors = scene.world.errors().join(" ");
     assert!(errors.contains("Certificate with id 'missing' could not be found."), "{errors}");
+}
+
+/// A connection for whom an access policy of tenant `t-1` names.
+fn connect(world: &mut World, issuer: &str) {
+    let tags = json!({ "handfast:tokenAuthority": issuer });
+    let sku = json!({ "name": "Developer", "capacity": 1 });
+    world.put("", json!({ "location": "local", "sku": sku, "tags": tags }));
+    let grant = json!({ "clientId": "c", "clientSecret": "s", "tokenUrl": format!("{issuer}/token") });
+    let oauth2 = json!({ "grantTypes": { "clientCredentials": grant } });
+    let path = "authorizationProviders/p";
+    world.put(path, json!({ "properties": { "identityProvider": "oauth2", "oauth2": oauth2 } }));
+    let path = format!("{path}/authorizations/c");
+    world.put(&path, json!({ "properties": { "oauth2grantType": "ClientCredentials" } }));
+    let named = json!({ "tenantId": "T-1", "objectId": "user-1" });
+    world.put(&format!("{path}/accessPolicies/one"), json!({ "properties": named }));
+}
+
+#[test]
+fn a_connection_is_for_callers_whose_tenant_says_who_they_are() {
+    let scene = Scene::in_world(World::new(Hop::Wire), |world, issuer| {
+        connect(world, issuer);
+        "<get-authorization-context provider-id=\"p\" authorization-id=\"c\" context-variable-name=\"auth\" identity-type=\"jwt\" identity=\"@(context.Request.Headers.GetValueOrDefault(&quot;Authorization&quot;,&quot;&quot;))\" />".to_owned()
+    });
+    let mut claims = scene.claims();
+    claims["iss"] = format!("{}/t-1/v2.0", scene.url).into();
+    claims["aud"] = "https://azure-api.net/authorization-manager".into();
+    claims["tid"] = "t-1".into();
+    claims["oid"] = "USER-1".into();
+    assert_eq!(scene.ask(&scene.signer.sign(&claims)), ok());
+    assert_eq!(scene.issuer.asked(), 3, "metadata, keys and the token");
+    for (name, value) in [
+        ("oid", "user-2"),
+        ("oid", ""),
+        ("tid", "t-2"),
+        ("aud", "https://azure-api.net/"),
+        ("iss", "https://sts.windows.net/t-2/"),
+    ] {
+        let mut others = claims.clone();
+        others[name] = value.into();
+        let asked = scene.ask(&scene.signer.sign(&others));
+        assert_eq!(asked, refused(500, "AuthorizationContextFailed"), "{name} {value}");
+    }
+    let forged = Signer { id: "one", ..Signer::new("other") };
+    assert_eq!(scene.ask(&forged.sign(&claims)), refused(500, "AuthorizationContextFailed"));
 }

@@ -172,6 +172,13 @@ impl World<'_> {
                     Input::Permit((!taken).then(|| Permit::new(())))
                 }
                 Output::Keys { urls, newer } => Input::Keys(self.keys(&urls, newer)?),
+                Output::Authorization(asked) => {
+                    let name = format!("{}/{}", asked.provider, asked.authorization);
+                    let caller = asked.caller.as_ref().map(|caller| caller.expose().as_str());
+                    let token = self.case.facts.token(&name, caller);
+                    let none = || TokenFailure { message: format!("there is no authorization '{name}'") };
+                    Input::Authorization(token.map(|token| Secret::new(token.to_owned())).ok_or_else(none))
+                }
                 Output::Token { resource, client_id } => {
                     let token = self.case.facts.token(&resource, client_id.as_deref());
                     let none = || TokenFailure { message: format!("there is no token for '{resource}'") };

@@ -42,6 +42,7 @@ fn answer(output: Output) -> Option<Input> {
         Output::Acquire { .. } => Input::Permit(Some(Permit::new(()))),
         Output::Keys { .. } => return None,
         Output::Token { .. } => Input::Token(Ok(Secret::new("t".to_owned()))),
+        Output::Authorization(_) => Input::Authorization(Ok(Secret::new("t".to_owned()))),
         Output::Sleep(_) => Input::Slept,
         Output::Yield => Input::Resumed,
     })

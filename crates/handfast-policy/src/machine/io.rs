@@ -76,6 +76,8 @@ pub enum Output {
         /// A user-assigned identity; without it the service's own.
         client_id: Option<String>,
     },
+    /// The access token of a connection of the credential manager; answer with [`Input::Authorization`].
+    Authorization(Box<ConnectionRequest>),
     /// Wait; answer with [`Input::Slept`].
     Sleep(Duration),
     /// A policy has used its slice of the core: let other requests run, then answer with
@@ -114,6 +116,8 @@ pub enum Input {
     Used(QuotaUsage),
     /// The token, without `Bearer`.
     Token(Result<Secret<String>, TokenFailure>),
+    /// The access token of a connection.
+    Authorization(Result<Secret<String>, TokenFailure>),
     /// The permit, or none when all are taken.
     Permit(Option<Permit>),
     /// The keys that were asked for, all of them or none.
@@ -140,6 +144,7 @@ impl Input {
             Self::Stored => "stored",
             Self::Used(_) => "used",
             Self::Token(_) => "token",
+            Self::Authorization(_) => "authorization",
             Self::Permit(_) => "permit",
             Self::Keys(_) => "keys",
             Self::Slept => "slept",
@@ -194,6 +199,21 @@ pub struct SendRequest {
     pub detached: bool,
 }
 
+impl SendRequest {
+    /// A GET request without header lines that somebody waits for, for five seconds.
+    pub fn get(url: &str, body: Bytes) -> Self {
+        Self {
+            url: url.to_owned(),
+            method: Method::Get,
+            fields: Fields::new(),
+            body: Body::Replace(body),
+            certificate: None,
+            timeout: Duration::from_secs(5),
+            detached: false,
+        }
+    }
+}
+
 /// The attributes of `forward-request`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForwardOptions {
@@ -236,6 +256,17 @@ pub enum ForwardFailure {
     BodyTooLarge,
     /// The answer is settled by the host, such as 503 of an open circuit.
     Unavailable(String),
+}
+
+/// A connection of the credential manager, and who asks for its token.
+#[derive(Debug)]
+pub struct ConnectionRequest {
+    /// Its provider's resource name.
+    pub provider: String,
+    /// Its own.
+    pub authorization: String,
+    /// A token of the caller, not verified yet; without it the service's own identity asks.
+    pub caller: Option<Secret<String>>,
 }
 
 /// Why there is no token.

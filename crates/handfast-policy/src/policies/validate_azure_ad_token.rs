@@ -3,17 +3,14 @@
 
 use super::Policy;
 use super::token::{self, AUDIENCES, CLAIMS, Issuers, TokenCheck};
-use super::validate_jwt::is_https;
 use crate::compile::{Compiler, Parts};
 use crate::machine::io::Input;
 use crate::machine::step::{At, Halt, Ran, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind, Particle, TEXT};
 use crate::setting::Text;
+use crate::tenant::{AUTHORITY, issuers_of_metadata, metadata};
 use crate::tree::Element;
 use std::sync::Arc;
-
-/// Where tenants are when nothing else is said.
-const AUTHORITY: &str = "https://login.microsoftonline.com";
 
 static APPLICATIONS: ElementSchema =
     ElementSchema { attributes: &[], content: Content::Sequence(&[Particle::some("application-id", &TEXT)]) };
@@ -66,27 +63,6 @@ fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
     Parts::leaf(ValidateAzureAdToken { check, tenant, authority, clients, backends })
 }
 
-/// The metadata of a tenant: of its name below the authority, or of a URL that it is.
-fn metadata(authority: &str, tenant: &str) -> String {
-    let with_scheme = |text: &str| {
-        let text = text.trim().trim_end_matches('/');
-        if is_https(text) || text.contains("://") { text.to_owned() } else { format!("https://{text}") }
-    };
-    let base = match tenant.contains("://") {
-        true => with_scheme(tenant),
-        false => format!("{}/{}", with_scheme(authority), tenant.trim()),
-    };
-    format!("{}/v2.0/.well-known/openid-configuration", base.trim_end_matches("/v2.0"))
-}
-
-/// What `iss` of a tenant's tokens may say: version 2 as in its metadata, version 1 of Entra ID, and version 1
-/// of an issuer that keeps its own name there. `{tenantid}` stays what it is.
-fn issuers_of_metadata(issuer: &str) -> Vec<String> {
-    let base = issuer.trim_end_matches('/').trim_end_matches("/v2.0");
-    let tenant = base.rsplit('/').next().unwrap_or_default();
-    vec![issuer.to_owned(), format!("https://sts.windows.net/{tenant}/"), format!("{base}/")]
-}
-
 impl ValidateAzureAdToken {
     fn issuers(&self, at: &mut At<'_>) -> Result<Issuers, Halt> {
         let authority = at.optional_text(self.authority.as_ref())?;
@@ -115,32 +91,5 @@ impl Step for ValidateAzureAdToken {
     fn resume(&self, at: &mut At<'_>, answer: Input) -> Ran {
         let issuers = self.issuers(at)?;
         self.check.resume(at, &issuers, answer)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tenants_are_names_or_urls() {
-        let expected = "https://login.test/t/v2.0/.well-known/openid-configuration";
-        for (authority, tenant) in [
-            ("https://login.test", "t"),
-            ("login.test", "t"),
-            ("https://login.test/", " t "),
-            ("x", "https://login.test/t"),
-            ("x", "https://login.test/t/v2.0"),
-            ("x", "https://login.test/t/v2.0/"),
-        ] {
-            assert_eq!(metadata(authority, tenant), expected, "{authority} {tenant}");
-        }
-    }
-
-    #[test]
-    fn both_versions_of_a_tenants_issuer_are_allowed() {
-        let expected = ["https://login.test/t/v2.0", "https://sts.windows.net/t/", "https://login.test/t/"];
-        assert_eq!(issuers_of_metadata("https://login.test/t/v2.0"), expected);
-        assert!(issuers_of_metadata("https://login.test/{tenantid}/v2.0")[1].contains("{tenantid}"));
     }
 }

@@ -11,6 +11,7 @@ mod hosts;
 mod policies;
 mod touched;
 
+use crate::debug::DebugKey;
 use crate::identity::IdentityEndpoint;
 use crate::plan::{ApiService, GatewayPlan, Work};
 use crate::shared::Shared;
@@ -39,6 +40,8 @@ pub struct Environment {
     pub issue: Issue,
     /// Where tokens of managed identities come from.
     pub identity: Option<Arc<IdentityEndpoint>>,
+    /// What debug tokens are signed with.
+    pub debug_key: Arc<DebugKey>,
     /// The domain of gateway hosts, `azure-api.net` for instance.
     pub domain: String,
 }
@@ -175,6 +178,7 @@ impl<'a> Task<'a> {
             global_document: global.document,
             shared: self.shared.clone(),
             identity: self.env.identity.clone(),
+            debug_key: self.env.debug_key.clone(),
             deployment,
         }
     }

@@ -29,9 +29,19 @@ pub(crate) struct Subscription {
     pub(crate) active: bool,
     pub(crate) starts: Option<UnixTime>,
     pub(crate) ends: Option<UnixTime>,
+    /// `allowTracing`.
+    pub(crate) allows_tracing: bool,
+    /// Whether somebody owns it who is no administrator.
+    pub(crate) of_developer: bool,
 }
 
 impl Subscription {
+    /// Whether requests with its key may be traced (specification 7.1). That a subscription of nobody may, too, is
+    /// unverified; templates make them so.
+    pub(crate) fn may_trace(&self) -> bool {
+        self.allows_tracing && !self.of_developer
+    }
+
     fn is_active_at(&self, now: UnixTime) -> bool {
         self.active
             && self.starts.is_none_or(|starts| starts <= now)
@@ -103,7 +113,16 @@ mod tests {
             ..SubscriptionIdentity::default()
         });
         let (starts, ends) = (starts.map(UnixTime), ends.map(UnixTime));
-        Arc::new(Subscription { identity, user: None, scope, active, starts, ends })
+        Arc::new(Subscription {
+            identity,
+            user: None,
+            scope,
+            active,
+            starts,
+            ends,
+            allows_tracing: false,
+            of_developer: false,
+        })
     }
 
     #[test]

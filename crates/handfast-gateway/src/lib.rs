@@ -6,7 +6,7 @@
 //! what to listen on, [`GatewayPlan::names`] which host name leads where.
 //!
 //! A request runs through: host, API (`router`), operation, subscription key (`keys`), effective policy
-//! (`host`), backend (`forward`), and one log line.
+//! (`host`), backend (`forward`), and one log line; when its client may ask for it, a trace (`debug`).
 //!
 //! *Not* here: sockets, TLS records and HTTP framing (`handfast-net`), what a policy does
 //! (`handfast-policy`), path validation (`handfast-pki`).
@@ -19,6 +19,7 @@ mod client_certificate;
 mod coding;
 mod compile;
 mod connections;
+mod debug;
 mod forward;
 mod host;
 mod identity;
@@ -32,5 +33,6 @@ mod shared;
 mod tls_clients;
 
 pub use compile::{Environment, Issue, compile};
+pub use debug::{DebugError, DebugKey, debug_credentials};
 pub use identity::IdentityEndpoint;
 pub use plan::{Frontend, FrontendAddress, GatewayPlan, Work};

@@ -2,6 +2,7 @@
 
 use crate::answers;
 use crate::client_certificate;
+use crate::debug::{self, Asked, Asking};
 use crate::host::{Finished, Host};
 use crate::keys::Subscription;
 use crate::log::{self, AccessRecord, Outcome};
@@ -72,6 +73,9 @@ impl FrontendService {
         if target.service.demands_certificate && tls.is_none_or(|tls| tls.client_chain.is_empty()) {
             return record.finish(answers::message(403, "Client certificate missing"), None);
         }
+        if let Some(trace) = debug::fetched(&target.service, &request.head, core.clock().now_ms()) {
+            return record.finish(trace, None);
+        }
         Call { core: &core, service: &target.service }.run(request, record).await
     }
 
@@ -103,6 +107,7 @@ struct Matched<'a> {
 struct Beginning {
     plan: Arc<Plan>,
     input: Input,
+    subscription: Option<Arc<Subscription>>,
 }
 
 /// What the subscription key gives.
@@ -132,23 +137,32 @@ impl Call<'_> {
         let Ok(path) = comparable_path(&mut head) else {
             return record.finish(answers::message(400, "Bad request").closing(), None);
         };
+        let asked = Asked::take(&mut head.fields);
         let matched = self.find(&path, &head, upgrade);
         let mut host = Host::new(self.core, self.service, connection.client_ip(), body);
         host.upgrade = upgrade;
         host.head_only = head.method == Method::Head;
         host.api = matched.as_ref().map(|matched| matched.index);
         let begin = self.begin(matched, &head, &mut context);
+        let debugging = asked.map(|asked| {
+            let subscription = begin.0.subscription.as_deref();
+            let asking = Asking { service: self.service, subscription, now: self.core.clock().now() };
+            asked.judge(&asking, &head, &mut context)
+        });
         if let Some(matched) = &begin.1 {
             let below = head.target.path().get(matched.consumed..).unwrap_or_default().to_owned();
             head.target.set_path(&below);
         }
-        let Beginning { plan, input } = begin.0;
+        let Beginning { plan, input, .. } = begin.0;
         if plan.wants_client_certificate() {
             let now = self.core.clock().now();
             context.certificate = client_certificate::of(&connection, &self.service.client_trust, now);
         }
         context.request = head;
-        let Finished { response, context, exchange } = host.run(Machine::new(plan, context), input).await;
+        let Finished { mut response, context, exchange } = host.run(Machine::new(plan, context), input).await;
+        if let Some(debugging) = debugging {
+            debugging.finish(self.service, &context, &mut response, self.core.clock().now_ms());
+        }
         let outcome = Outcome { service: self.service, context: &context, exchange: &exchange };
         record.finish(response, Some(&outcome))
     }
@@ -185,6 +199,7 @@ impl Call<'_> {
         let not_found = || Beginning {
             plan: self.service.global.clone(),
             input: Input::Reject(Box::new(Failure::operation_not_found())),
+            subscription: None,
         };
         let Some(mut matched) = matched else { return (not_found(), None) };
         let entry = matched.entry;
@@ -206,15 +221,17 @@ impl Call<'_> {
             Err(failure) => Beginning {
                 plan: entry.plan(self.service, Some(operation), None),
                 input: Input::Reject(failure),
+                subscription: None,
             },
             Ok(access) => {
                 let product = access.product.and_then(|product| self.service.products.list.get(product));
                 context.product = product.map(|product| product.identity.clone());
                 context.subscription_key = access.key.map(Secret::new);
                 context.user = access.subscription.as_ref().and_then(|one| one.user.clone());
-                context.subscription = access.subscription.map(|one| one.identity.clone());
+                let subscription = access.subscription;
+                context.subscription = subscription.as_ref().map(|one| one.identity.clone());
                 let plan = entry.plan(self.service, Some(operation), access.product);
-                Beginning { plan, input: Input::Start }
+                Beginning { plan, input: Input::Start, subscription }
             }
         };
         (beginning, Some(matched))
@@ -232,7 +249,7 @@ impl Call<'_> {
         let access = self.access(matched, head).unwrap_or_default();
         let plan = matched.entry.plan(self.service, operation, access.product);
         let has_cors = plan.section(Section::Inbound).iter().any(|node| node.name() == "cors");
-        has_cors.then_some(Beginning { plan, input: Input::Preflight })
+        has_cors.then_some(Beginning { plan, input: Input::Preflight, subscription: None })
     }
 
     /// Specification 3.6.

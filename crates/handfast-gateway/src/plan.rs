@@ -2,6 +2,7 @@
 
 use crate::backend::Backend;
 use crate::connections::Connections;
+use crate::debug::DebugKey;
 use crate::identity::IdentityEndpoint;
 use crate::key_sets::KeySets;
 use crate::keys::KeyIndex;
@@ -53,6 +54,11 @@ impl GatewayPlan {
     /// What to listen on.
     pub fn frontends(&self) -> &[Frontend] {
         &self.frontends
+    }
+
+    /// `listTrace` of a service: the document of a traced request, as long as it is kept.
+    pub fn trace(&self, service: &ResourceId, id: &str, now_ms: u64) -> Option<Arc<str>> {
+        self.shared.traces.find(service.key(), id, now_ms).map(|trace| trace.document)
     }
 
     /// Host names in lower case, and where each is served.
@@ -174,6 +180,8 @@ pub(crate) struct ApiService {
     pub(crate) shared: Arc<Shared>,
     /// Where tokens of its identities come from.
     pub(crate) identity: Option<Arc<IdentityEndpoint>>,
+    /// What debug tokens are signed with.
+    pub(crate) debug_key: Arc<DebugKey>,
 }
 
 /// A host name of a service.

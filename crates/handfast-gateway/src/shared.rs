@@ -1,7 +1,8 @@
-//! What the requests of all services share in this process: rate limits, quotas, permits and the cache. It outlives
+//! What the requests of all services share in this process: rate limits, quotas, permits, cache, traces. It outlives
 //! recompiles. Every service has its own keys.
 
 use crate::brought_certificates::BroughtCertificates;
+use crate::debug::Traces;
 use crate::identity::Tokens;
 use handfast_policy::{Cached, CountRequest, CountWhen, Counted, Permit, QuotaPeriod, QuotaUsage};
 use handfast_state::{Cache, Period, Permits, Quotas, RateLimits, Usage, Weigh, Window};
@@ -19,6 +20,7 @@ pub(crate) struct Shared {
     cache: Cache<Kept>,
     pub(crate) tokens: Tokens,
     pub(crate) brought: BroughtCertificates,
+    pub(crate) traces: Traces,
 }
 
 impl Default for Shared {
@@ -30,6 +32,7 @@ impl Default for Shared {
             cache: Cache::new(CACHE_BYTES_MAX),
             tokens: Tokens::default(),
             brought: BroughtCertificates::default(),
+            traces: Traces::default(),
         }
     }
 }

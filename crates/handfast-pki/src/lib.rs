@@ -47,6 +47,7 @@ pub mod edge;
 mod extensions;
 pub mod hex;
 pub mod jose;
+mod mac;
 pub mod name;
 pub mod path;
 mod pbe;
@@ -60,6 +61,7 @@ mod signature;
 
 pub use certificate::{Certificate, CertificateError};
 pub use credential::{Credential, CredentialError};
+pub use mac::MacKey;
 pub use name::Name;
 pub use pem::PemError;
 pub use pfx::PfxError;

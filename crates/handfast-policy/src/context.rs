@@ -64,6 +64,8 @@ pub struct Context {
     pub trace: bool,
     /// The records so far.
     pub records: Vec<TraceRecord>,
+    /// Bytes of text in them.
+    pub(crate) records_bytes: usize,
     /// The header as received, kept when tracing.
     pub received_headers: Option<Vec<(String, String)>>,
     /// Time since receipt, kept up to date by the host for traces.
@@ -474,13 +476,19 @@ impl Context {
         at: (Section, Option<Scope>, &Arc<str>),
         fill: impl FnOnce() -> (M, Vec<(&'static str, Detail)>),
     ) {
-        if self.trace && self.records.len() < RECORDS_MAX {
+        if self.trace && self.records.len() < RECORDS_MAX && self.records_bytes < RECORDS_BYTES_MAX {
             let (message, mut details) = fill();
-            let message = self.without_hidden(message.into());
+            let mut message = self.without_hidden(message.into());
+            if message.len() > RECORD_TEXT_BYTES_MAX {
+                shorten(message.to_mut());
+            }
+            self.records_bytes += message.len() + RECORD_BYTES;
             for text in details.iter_mut().flat_map(|(_, detail)| detail.texts_mut()) {
                 if let Cow::Owned(without) = self.without_hidden(Cow::Borrowed(text)) {
                     *text = without;
                 }
+                shorten(text);
+                self.records_bytes += text.len();
             }
             self.records.push(TraceRecord {
                 source,
@@ -495,14 +503,15 @@ impl Context {
     }
 
     /// Keeps a text out of the trace from now on.
-    pub(crate) fn hide(&mut self, secret: Secret<String>) {
+    pub fn hide(&mut self, secret: Secret<String>) {
         let known = self.hidden.iter().any(|known| known.expose() == secret.expose());
         if self.trace && !known && !secret.expose().is_empty() {
             self.hidden.push(secret);
         }
     }
 
-    fn without_hidden<'t>(&self, message: Cow<'t, str>) -> Cow<'t, str> {
+    /// A text as a trace shows it.
+    pub(crate) fn without_hidden<'t>(&self, message: Cow<'t, str>) -> Cow<'t, str> {
         self.hidden.iter().fold(message, |message, secret| match message.contains(secret.expose().as_str()) {
             true => message.replace(secret.expose().as_str(), "(token)").into(),
             false => message,
@@ -517,3 +526,35 @@ impl Context {
 
 /// The most trace records of one request.
 const RECORDS_MAX: usize = 10_000;
+/// Bytes of text in all of them: the record that passes it is the last.
+const RECORDS_BYTES_MAX: usize = 512 << 10;
+/// What a record costs beside its texts.
+const RECORD_BYTES: usize = 128;
+/// Bytes of one text in a record.
+const RECORD_TEXT_BYTES_MAX: usize = 32 << 10;
+
+/// Cuts a text that is too long for a record and says so.
+fn shorten(text: &mut String) {
+    if text.len() > RECORD_TEXT_BYTES_MAX {
+        let bytes = text.len();
+        let end = (0..=RECORD_TEXT_BYTES_MAX).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+        text.push_str(&format!("… ({bytes} bytes)"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_trace_keeps_is_bounded() {
+        let mut context = Context { trace: true, ..Context::default() };
+        let long = "é".repeat(RECORD_TEXT_BYTES_MAX);
+        for _ in 0..1000 {
+            context.record("trace", (Section::Inbound, None, &"trace".into()), || long.clone());
+        }
+        assert_eq!(context.records.len(), 1 + RECORDS_BYTES_MAX / (RECORD_TEXT_BYTES_MAX + RECORD_BYTES));
+        assert!(context.records[0].message.ends_with("é… (65536 bytes)"));
+    }
+}

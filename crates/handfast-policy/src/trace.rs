@@ -1,12 +1,14 @@
 //! Trace records: what each step of a request did, for people, and the document that tools fetch
 //! (specification 7.2). Collected only while [`crate::Context::trace`] is on; the elapsed time is the host's.
 //!
-//! Values of named values appear in a trace, secret ones too: who may see it is for the host to decide.
+//! Values of named values appear in a trace, secret ones too: who may see it is for the host to decide. What the host
+//! has told [`Context::hide`] appears nowhere.
 
 use crate::context::Context;
 use crate::section::{Scope, Section};
+use crate::view::described_url;
 use handfast_core::UnixTime;
-use handfast_core::message::Fields;
+use handfast_core::message::{Fields, ResponseHead};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -96,8 +98,9 @@ fn headers_json(headers: &[(String, String)]) -> Value {
     headers.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
 }
 
-/// The trace of a request as a JSON document: its id and the entries of each section that has some.
-pub fn trace_document(context: &Context) -> String {
+/// The trace of a request as a JSON document: its id and the entries of each section that has some. `sent` is the
+/// response as it goes to the client, when the host knows it.
+pub fn trace_document(context: &Context, sent: Option<&ResponseHead>) -> String {
     let mut sections = Map::new();
     for section in Section::ALL {
         let mut entries = Vec::new();
@@ -106,6 +109,9 @@ pub fn trace_document(context: &Context) -> String {
         }
         let records = context.records.iter().filter(|record| record.section == section);
         entries.extend(records.map(|record| entry(context, record)));
+        if section == last_section(context) {
+            entries.extend(sent.map(|head| transfer(context, head)));
+        }
         if !entries.is_empty() {
             sections.insert(section.as_str().to_owned(), Value::Array(entries));
         }
@@ -115,13 +121,19 @@ pub fn trace_document(context: &Context) -> String {
 
 /// What came in and what it was matched to: the first entries.
 fn received(context: &Context) -> Vec<Value> {
-    let headers = context.received_headers.as_deref().map(headers_json).unwrap_or_default();
+    let shown = |text: &str| context.without_hidden(Cow::Borrowed(text)).into_owned();
+    let headers = context.received_headers.as_deref().unwrap_or_default().iter();
+    let headers: Vec<_> = headers.map(|(name, value)| (name.clone(), shown(value))).collect();
     let method = context.original_method.as_ref().map_or("", |method| method.as_str());
-    let request = json!({ "method": method, "url": context.original_url, "headers": headers });
+    let request = json!({
+        "method": method,
+        "url": shown(&context.original_url),
+        "headers": headers_json(&headers),
+    });
     let api = context.api.as_ref().map(|api| {
         json!({
             "from": format!("/{}", api.path),
-            "to": api.service_url,
+            "to": api.service_url.as_deref().and_then(described_url),
             "version": api.version,
             "revision": api.revision,
         })
@@ -129,7 +141,10 @@ fn received(context: &Context) -> Vec<Value> {
     let operation = context.operation.as_ref();
     let operation = operation.map(|one| json!({ "method": one.method, "uriTemplate": one.url_template }));
     let or_dash = |value: Option<Value>| value.unwrap_or_else(|| Value::from("-"));
-    let user = context.user.as_ref().map(|user| json!({ "id": user.id }));
+    let user = context.user.as_ref().map(|user| {
+        let groups: Vec<&str> = user.groups.iter().map(|group| group.name.as_str()).collect();
+        json!({ "id": user.id, "groups": groups })
+    });
     let product = context.product.as_ref().map(|product| json!({ "id": product.id }));
     let configuration = json!({
         "api": api,
@@ -140,6 +155,26 @@ fn received(context: &Context) -> Vec<Value> {
     [json!({ "request": request }), json!({ "configuration": configuration })]
         .map(|data| envelope(context, "api-inspector", Duration::ZERO, data))
         .to_vec()
+}
+
+/// The section that the request ended in, as far as it can be told.
+fn last_section(context: &Context) -> Section {
+    if context.last_error.is_some() { Section::OnError } else { Section::Outbound }
+}
+
+/// The last entry: what the client is sent.
+fn transfer(context: &Context, head: &ResponseHead) -> Value {
+    let hidden = |(name, value): (String, String)| {
+        let value = context.without_hidden(Cow::Owned(value)).into_owned();
+        (name, value)
+    };
+    let headers: Vec<_> = header_lines(&head.fields).into_iter().map(hidden).collect();
+    let response = json!({
+        "status": { "code": head.status, "reason": &*head.reason },
+        "headers": headers_json(&headers),
+    });
+    let data = json!({ "message": "Response is being sent to the caller.", "response": response });
+    envelope(context, "transfer-response", context.elapsed, data)
 }
 
 fn entry(context: &Context, record: &TraceRecord) -> Value {
@@ -203,7 +238,7 @@ mod tests {
             records: vec![record],
             ..Context::default()
         };
-        let document: Value = serde_json::from_str(&trace_document(&context)).expect("JSON");
+        let document: Value = serde_json::from_str(&trace_document(&context, None)).expect("JSON");
         assert_eq!(document["traceId"], "id");
         assert_eq!(document["traceEntries"]["inbound"][0]["source"], "api-inspector");
         assert!(document["traceEntries"]["backend"].is_null());

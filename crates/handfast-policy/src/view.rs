@@ -30,6 +30,11 @@ pub(crate) struct View<'a> {
     place: (&'static str, Section, Option<Scope>, &'a Arc<str>),
 }
 
+/// A URL in its parts, as a trace shows it.
+pub(crate) fn described_url(url: &str) -> Option<serde_json::Value> {
+    Url::parse(url).map(|url| url.described())
+}
+
 impl<'a> View<'a> {
     pub(crate) fn new(at: &'a mut At<'_>) -> Self {
         let node = at.node;

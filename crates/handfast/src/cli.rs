@@ -101,6 +101,8 @@ pub(crate) enum PolicyCommand {
     },
     /// Run one request through a document, or the requests of a case file, and show every step
     Trace(TraceOptions),
+    /// Print a token that makes a running server trace requests to an API: send it as Apim-Debug-Authorization
+    DebugToken(DebugTokenOptions),
     /// Run case files: policies, requests, and what must come of them (see cases/README.md)
     Test {
         /// Case files, or folders with *.case
@@ -143,6 +145,21 @@ pub(crate) struct TraceOptions {
     /// Print the JSON document that the gateway gives for traced requests
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct DebugTokenOptions {
+    /// State folder of the server
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: PathBuf,
+    /// The API, by name or resource id
+    pub(crate) api: String,
+    /// Its service, when the server has several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service: Option<String>,
+    /// How long the token holds
+    #[arg(long, value_name = "DURATION", default_value = "PT1H")]
+    pub(crate) expire_after: String,
 }
 
 /// Where a policy document stands.

@@ -8,7 +8,7 @@ use crate::output::Failure;
 use crate::trust;
 use handfast_core::{Clock, Diagnostic, UnixTime};
 use handfast_edge::EdgePlan;
-use handfast_gateway::{GatewayPlan, IdentityEndpoint};
+use handfast_gateway::{DebugKey, GatewayPlan, IdentityEndpoint};
 use handfast_model::{ChangeSet, Command, Context, Graph, Material, Settings, apply, kind};
 use handfast_net::{
     Address, Engine, EngineConfig, GlobalLimits, Hop, ListenError, ListenSource, ListenerPlan, PrivateName,
@@ -28,6 +28,7 @@ use std::time::Duration;
 /// Names of the sealed values that are no part of the graph.
 const CA_BLOB: &str = "instance-ca";
 const AFFINITY_BLOB: &str = "affinity-key";
+const DEBUG_BLOB: &str = "debug-key";
 
 /// How an instance is set up.
 pub(crate) struct InstanceOptions {
@@ -94,13 +95,14 @@ impl Instance {
         let edge_environment = handfast_edge::Environment {
             clock: clock.clone(),
             default_trust: default_trust.clone(),
-            affinity_key: open_affinity_key(&store)?,
+            affinity_key: open_key(&store, AFFINITY_BLOB)?,
         };
         let gateway_environment = handfast_gateway::Environment {
             clock: clock.clone(),
             default_trust,
             issue: issuer(ca.clone(), clock.clone()),
             identity: IdentityEndpoint::from_environment(|name| std::env::var(name).ok()).map(Arc::new),
+            debug_key: Arc::new(DebugKey::new(&open_key(&store, DEBUG_BLOB)?)),
             domain: settings.gateway_domain.clone(),
         };
         let engine = Engine::start(EngineConfig {
@@ -419,15 +421,23 @@ pub(crate) fn ca_of(state: &Path) -> Result<InstanceCa, Failure> {
     open_ca(&store, SystemClock.now(), &Settings::default())
 }
 
-fn open_affinity_key(store: &Store) -> Result<[u8; 32], Failure> {
-    if let Some(stored) = store.blob(AFFINITY_BLOB).map_err(Failure::new)?
+/// The key that debug tokens of a state folder are signed with, and what is served from there.
+pub(crate) fn debugging_of(state: &Path) -> Result<(DebugKey, Graph), Failure> {
+    let store = open_store(state)?;
+    let key = DebugKey::new(&open_key(&store, DEBUG_BLOB)?);
+    Ok((key, store.load().map_err(Failure::new)?.graph))
+}
+
+/// A key of the instance's own, made when there is none yet.
+fn open_key(store: &Store, blob: &str) -> Result<[u8; 32], Failure> {
+    if let Some(stored) = store.blob(blob).map_err(Failure::new)?
         && let Ok(key) = <[u8; 32]>::try_from(stored.expose().as_slice())
     {
         return Ok(key);
     }
     let mut key = [0; 32];
     fill_random(&mut key);
-    store.put_blob(AFFINITY_BLOB, &key).map_err(Failure::new)?;
+    store.put_blob(blob, &key).map_err(Failure::new)?;
     Ok(key)
 }
 

@@ -1,6 +1,7 @@
-//! `handfast policy`: check documents without a server, run case files, and trace requests.
+//! `handfast policy`: check documents without a server, run case files, and trace requests, also those of a server.
 
 mod check;
+mod debug_token;
 mod junit;
 mod sarif;
 mod test;
@@ -23,6 +24,7 @@ pub(crate) fn run(command: PolicyCommand) -> Result<(), Failure> {
             };
             check::run(&paths, scope, format)
         }
+        PolicyCommand::DebugToken(options) => debug_token::run(&options),
         PolicyCommand::Trace(options) => trace::run(&options),
         PolicyCommand::Test { paths, update, json, junit } => {
             test::run(&paths, &test::Options { update, json, junit })

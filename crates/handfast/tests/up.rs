@@ -4,7 +4,7 @@
 #[path = "support/world.rs"]
 mod world;
 
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use world::{Example, Services, Up, certificate, command, free_port};
 
 fn list_orders(up: &Up, example: &Example) -> String {
@@ -60,6 +60,34 @@ fn state_survives_kill_9_and_a_restart() {
     let up = Up::start(&example, &services, &arguments);
     assert_eq!(std::fs::read_to_string(state.join("ca.pem")).expect("the CA"), ca);
     assert!(list_orders(&up, &example).starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn a_debug_token_of_the_state_folder_traces_requests_to_its_api() {
+    let (example, services) = (Example::copy(), Services::start());
+    let state = example.path().join("state");
+    let state = state.to_str().expect("a path");
+    let up = Up::start(&example, &services, &["--state", state]);
+    let debug_token = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_handfast"));
+        command.args(["policy", "debug-token", "--state", state]).args(arguments).output().expect("it runs")
+    };
+    let token = debug_token(&["orders", "--expire-after", "PT10M"]);
+    assert!(token.status.success(), "{}", String::from_utf8_lossy(&token.stderr));
+    let token = format!("Apim-Debug-Authorization: {}", String::from_utf8_lossy(&token.stdout).trim());
+    let key = format!("Ocp-Apim-Subscription-Key: {}", example.parameter("subscriptionKey"));
+    let get = |target: &str| {
+        let lines = ["--http1.1", "--header", &key, "--header", &token];
+        up.curl("valid", &[&lines[..], &[&up.url(target)]].concat())
+    };
+    let answer = get("/orders/");
+    let id = answer.lines().find_map(|line| line.strip_prefix("Apim-Trace-Id: ")).expect("an id");
+    let trace = get(&format!("/internal-trace-0123456789abcdef/{}", id.trim()));
+    assert!(trace.contains("\"api-inspector\"") && trace.contains(id.trim()), "{trace}");
+    assert!(!trace.contains(&example.parameter("subscriptionKey")), "{trace}");
+    let refused = debug_token(&["no-such-api"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("/apis/no-such-api"), "{said}");
 }
 
 #[test]

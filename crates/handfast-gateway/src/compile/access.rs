@@ -112,6 +112,7 @@ fn read_keys(task: &Task<'_>, products: &Products) -> KeyIndex {
             Some(Secret::new(String::from_utf8_lossy(key.expose()).into_owned()))
         };
         let owner = properties.str("ownerId").and_then(|id| id.rsplit('/').next()).map(str::to_lowercase);
+        let of_developer = owner.as_ref().is_some_and(|owner| !is_administrator(owner, users.get(owner)));
         let user = owner.and_then(|owner| users.get(&owner).cloned());
         let subscription = Arc::new(Subscription {
             identity: Arc::new(SubscriptionIdentity {
@@ -128,6 +129,8 @@ fn read_keys(task: &Task<'_>, products: &Products) -> KeyIndex {
             active: state.eq_ignore_ascii_case("active"),
             starts,
             ends: [expires, ends].into_iter().flatten().min(),
+            allows_tracing: properties.bool_or("allowTracing", false),
+            of_developer,
         });
         for member in ["primaryKey", "secondaryKey"] {
             let key = properties.secret(member).and_then(|reference| task.material.get(&reference));
@@ -141,6 +144,12 @@ fn read_keys(task: &Task<'_>, products: &Products) -> KeyIndex {
         }
     });
     keys
+}
+
+/// Whether a user is one of the service's administrators: the first, or a member of their group.
+fn is_administrator(name: &str, user: Option<&Arc<UserIdentity>>) -> bool {
+    let mut groups = user.iter().flat_map(|user| &user.groups);
+    name == "1" || groups.any(|group| group.id.eq_ignore_ascii_case("administrators"))
 }
 
 /// The users by lower-case name, with the groups that they are in.

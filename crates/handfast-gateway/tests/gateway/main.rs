@@ -5,6 +5,7 @@ mod backends;
 mod change;
 mod client_certificates;
 mod connections;
+mod debug;
 mod equality;
 mod example;
 mod expressions;

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use handfast_core::Diagnostic;
-use handfast_gateway::{Environment, FrontendAddress, GatewayPlan, compile};
+use handfast_gateway::{DebugKey, Environment, FrontendAddress, GatewayPlan, compile};
 use handfast_model::{ChangeSet, Command, Context, Graph, Material, ResourceId, Settings, apply};
 use handfast_net::tls::ClientAuth;
 use handfast_net::{Address, Hop, ListenSource, ListenerPlan, PrivateName};
@@ -44,6 +44,7 @@ impl World {
             default_trust: pki.trust(),
             issue: Arc::new(move |host| Some(issuer.server(host))),
             identity: None,
+            debug_key: Arc::new(DebugKey::new(&[9; 32])),
             domain: "gateway.localhost".to_owned(),
         };
         let mut world = Self {

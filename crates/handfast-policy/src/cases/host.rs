@@ -46,7 +46,7 @@ pub(super) fn trace(case: &Case) -> Result<(Vec<Diagnostic>, Vec<Traced>), CaseE
             traced.push(Traced {
                 request,
                 records: outcome.context.records.clone(),
-                document: trace_document(&outcome.context),
+                document: trace_document(&outcome.context, None),
                 variables,
                 last_error,
                 response: outcome.response.clone(),

@@ -3,6 +3,8 @@
 use crate::context::Context;
 use crate::policies::set_query_parameter::{pairs, percent_decode};
 use handfast_expression::Value;
+use serde_json::json;
+use std::collections::HashMap;
 
 /// An absolute URL in its parts; path and query as they are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +65,10 @@ impl Url {
 
     /// The query parameters: decoded, one entry per name, its values in order.
     pub(super) fn query_entries(&self) -> Vec<(String, Value)> {
+        self.query_values().into_iter().map(|(name, values)| (name, Value::strings(values))).collect()
+    }
+
+    fn query_values(&self) -> Vec<(String, Vec<String>)> {
         let mut entries: Vec<(String, Vec<String>)> = Vec::new();
         for (name, pair) in pairs(self.query.as_deref().unwrap_or_default()) {
             let name = decoded(name);
@@ -72,7 +78,20 @@ impl Url {
                 None => entries.push((name, vec![value])),
             }
         }
-        entries.into_iter().map(|(name, values)| (name, Value::strings(values))).collect()
+        entries
+    }
+
+    /// As a trace shows it (specification 7.2).
+    pub(super) fn described(&self) -> serde_json::Value {
+        json!({
+            "scheme": self.scheme,
+            "host": self.host,
+            "port": self.port,
+            "path": self.path,
+            "queryString": self.query_string(),
+            "query": self.query_values().into_iter().collect::<HashMap<_, _>>(),
+            "isDefaultPort": default_port(&self.scheme) == Some(self.port),
+        })
     }
 
     fn query_string(&self) -> String {
@@ -114,5 +133,7 @@ mod tests {
         assert_eq!(url.text(), "https://[::1]/a%20b?x=1&x=%32&y");
         assert_eq!(Url::parse("http://h:8080").map(|url| url.text()).as_deref(), Some("http://h:8080/"));
         assert_eq!(url.query_entries().len(), 2);
+        assert_eq!(url.described()["query"], json!({ "x": ["1", "2"], "y": [""] }));
+        assert_eq!(url.described()["isDefaultPort"], true);
     }
 }

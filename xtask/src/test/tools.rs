@@ -12,6 +12,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("curl", "curl"),
     ("git", "git"),
     ("make", "make"),
+    ("mcs", "mono-mcs"),
     ("nghttp", "nghttp2-client"),
     ("nginx", "nginx-light"),
     ("openssl", "openssl"),
@@ -20,12 +21,19 @@ const TOOLS: &[(&str, &str)] = &[
     ("wrk", "wrk"),
 ];
 
+/// Files that no program has, and the Debian package that does: what the C# oracle of expressions compiles against.
+const FILES: &[(&str, &str)] = &[
+    ("/usr/lib/mono/4.5/System.Xml.Linq.dll", "libmono-system-xml-linq4.0-cil"),
+    ("/usr/lib/cli/Newtonsoft.Json-5.0/Newtonsoft.Json.dll", "libnewtonsoft-json5.0-cil"),
+];
+
 /// Python packages, in an environment of the target folder.
 const PYTHON_PACKAGES: &[&str] = &["grpcio==1.85.3"];
 
 /// Installs what is missing; says what to install when that is not possible.
 pub(super) fn install_missing(workspace: &Workspace) -> Result<bool> {
     let mut missing = missing(&is_program);
+    missing.extend(FILES.iter().filter(|(file, _)| !Path::new(file).is_file()).map(|(_, package)| *package));
     if !succeeds(workspace, "python3", &["-c", "import ensurepip"]) {
         missing.push("python3-venv");
     }

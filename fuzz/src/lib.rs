@@ -8,6 +8,7 @@
 //! *Not* here: sockets, time, anything asynchronous.
 
 mod documents;
+mod expressions;
 mod http1;
 mod pki;
 mod routing;
@@ -20,16 +21,20 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("body", http1::body),
     ("certificate", pki::certificate),
+    ("csharp", expressions::csharp),
     ("expression", documents::expression),
     ("host", routing::host),
     ("jwt", tokens::jwt),
+    ("liquid", expressions::liquid),
     ("path", routing::path),
+    ("pattern", expressions::pattern),
     ("pem", pki::pem),
     ("pfx", pki::pfx),
     ("policy", documents::policy),
     ("proxy", http1::proxy),
     ("request", http1::request),
     ("response", http1::response),
+    ("select", expressions::select),
     ("template", documents::template),
 ];
 

@@ -13,7 +13,7 @@ use std::process::Stdio;
 use std::time::Instant;
 
 /// Seconds for all fuzz targets together.
-const FUZZ_SECONDS: u64 = 15;
+const FUZZ_SECONDS: u64 = 20;
 const FUZZ_SEED: u64 = 1;
 
 /// The steps that are plain cargo commands, before the tests.

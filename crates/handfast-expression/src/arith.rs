@@ -165,6 +165,8 @@ pub(crate) fn unary(op: &str, value: &Value, checked: bool) -> Result<Value, Fau
         ("+", other) => other.clone(),
         ("-", Value::Double(number)) => Value::Double(-number),
         ("-", Value::Single(number)) => Value::Single(-number),
+        // No sign of a decimal zero is ever shown.
+        ("-", Value::Decimal(number)) if number.is_zero() => Value::Decimal(*number),
         ("-", Value::Decimal(number)) => Value::Decimal(-*number),
         ("-", Value::Span(ticks)) => Value::Span(ticks.wrapping_neg()),
         ("-", Value::Int(prim, _)) => integer(*prim, -value.integer().unwrap_or(0), checked)?,
@@ -268,7 +270,21 @@ fn decimal(op: &str, left: &Value, right: &Value) -> Result<Value, Fault> {
         "/" => a.checked_div(b),
         _ => a.checked_rem(b),
     };
-    result.map(Value::Decimal).ok_or_else(|| overflow(Prim::Decimal))
+    let mut result = result.ok_or_else(|| overflow(Prim::Decimal))?;
+    // The library drops the places of an operand that is zero.
+    let places = match op {
+        "+" | "-" => a.scale().max(b.scale()),
+        "*" => (a.scale() + b.scale()).min(Decimal::MAX_SCALE),
+        "/" => a.scale().saturating_sub(b.scale()),
+        _ => result.scale(),
+    };
+    if (a.is_zero() || b.is_zero()) && result.scale() < places {
+        result.rescale(places);
+    }
+    if result.is_zero() {
+        result.set_sign_positive(true);
+    }
+    Ok(Value::Decimal(result))
 }
 
 fn integral(op: &str, prim: Prim, left: &Value, right: &Value, checked: bool) -> Result<Value, Fault> {

@@ -555,32 +555,35 @@ pub(super) const TYPES: &[TypeDef] = &[
         ],
         ..PLAIN
     },
-    EXCEPTION("FormatException"),
-    EXCEPTION("ArgumentException"),
-    EXCEPTION("ArgumentNullException"),
-    EXCEPTION("ArgumentOutOfRangeException"),
-    EXCEPTION("InvalidOperationException"),
-    EXCEPTION("InvalidCastException"),
-    EXCEPTION("NullReferenceException"),
-    EXCEPTION("OverflowException"),
-    EXCEPTION("DivideByZeroException"),
-    EXCEPTION("IndexOutOfRangeException"),
-    EXCEPTION("KeyNotFoundException"),
-    EXCEPTION("JsonReaderException"),
-    EXCEPTION("JsonException"),
-    EXCEPTION("UserVariableCastException"),
+    EXCEPTION("SystemException", &["Exception"]),
+    EXCEPTION("FormatException", &["SystemException"]),
+    EXCEPTION("UriFormatException", &["FormatException"]),
+    EXCEPTION("ArgumentException", &["SystemException"]),
+    EXCEPTION("ArgumentNullException", &["ArgumentException"]),
+    EXCEPTION("ArgumentOutOfRangeException", &["ArgumentException"]),
+    EXCEPTION("InvalidOperationException", &["SystemException"]),
+    EXCEPTION("InvalidCastException", &["SystemException"]),
+    EXCEPTION("NullReferenceException", &["SystemException"]),
+    EXCEPTION("ArithmeticException", &["SystemException"]),
+    EXCEPTION("OverflowException", &["ArithmeticException"]),
+    EXCEPTION("DivideByZeroException", &["ArithmeticException"]),
+    EXCEPTION("IndexOutOfRangeException", &["SystemException"]),
+    EXCEPTION("KeyNotFoundException", &["SystemException"]),
+    EXCEPTION("TimeoutException", &["SystemException"]),
+    EXCEPTION("RegexMatchTimeoutException", &["TimeoutException"]),
+    EXCEPTION("TimeZoneNotFoundException", &["Exception"]),
+    EXCEPTION("CryptographicException", &["SystemException"]),
+    EXCEPTION("XmlException", &["SystemException"]),
+    EXCEPTION("XPathException", &["SystemException"]),
+    EXCEPTION("JsonException", &["Exception"]),
+    EXCEPTION("JsonReaderException", &["JsonException"]),
+    EXCEPTION("UserVariableCastException", &["Exception"]),
 ];
 
 /// A standard exception: no members of its own.
 #[allow(non_snake_case, reason = "reads as an entry of the table")]
-const fn EXCEPTION(name: &'static str) -> TypeDef {
-    TypeDef {
-        name,
-        lenient: true,
-        bases: &["Exception"],
-        rows: &[Row("new(string message)", exception)],
-        ..PLAIN
-    }
+const fn EXCEPTION(name: &'static str, bases: &'static [&'static str]) -> TypeDef {
+    TypeDef { name, lenient: true, bases, rows: &[Row("new(string message)", exception)], ..PLAIN }
 }
 
 fn exception(call: &mut Call<'_>) -> Result<Value, Fault> {

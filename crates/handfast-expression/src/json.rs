@@ -57,6 +57,11 @@ pub(crate) enum Kind {
 }
 
 impl Token {
+    /// Reads a text; strings that look like dates stay strings. `None` when it is not JSON.
+    pub fn parse(text: &str) -> Option<Self> {
+        parse_plain(text).ok()
+    }
+
     pub(crate) fn new(kind: Kind) -> Self {
         let kind = match kind {
             Kind::Object(items) => Kind::Object(items.into_iter().map(Self::bare).collect()),

@@ -42,6 +42,7 @@ pub use fault::Need;
 pub use json::Token;
 pub use machine::{Budget, Evaluation, Outcome};
 pub use program::{Facts, Form, Program, Target, compile};
+pub use regex::Pattern;
 pub use surface::members;
 pub use types::{EnumDef, Prim, Type};
 pub use value::{Exception, Value};

@@ -111,6 +111,27 @@ pub(crate) fn cached(text: &str, options: i64) -> Result<Arc<Regex>, Fault> {
     Ok(made)
 }
 
+/// A pattern for whoever is no expression, such as a schema.
+#[derive(Debug)]
+pub struct Pattern(Regex);
+
+impl Pattern {
+    /// Compiles, or says why it is none.
+    pub fn compile(text: &str) -> Result<Self, String> {
+        match compile(text, 0) {
+            Ok(regex) => Ok(Self(regex)),
+            Err(Fault::Throw(exception)) => Err(exception.message),
+            Err(_) => Err("it is too complex".to_owned()),
+        }
+    }
+
+    /// Whether a text has a match; `None` when that takes too many steps.
+    pub fn is_match(&self, text: &str) -> Option<bool> {
+        let mut budget = usize::try_from(STEPS_MAX).unwrap_or(usize::MAX);
+        self.0.is_match(text, &mut budget).ok()
+    }
+}
+
 impl Regex {
     /// The first match at or after (from right to left: before) a position.
     pub(crate) fn find(

@@ -6,6 +6,7 @@ mod apis;
 mod backends;
 mod certificates;
 mod connections;
+mod contracts;
 mod frontends;
 mod hosts;
 mod policies;
@@ -135,6 +136,7 @@ impl<'a> Task<'a> {
         let apis = apis::apis(self, &policies, &products, &global);
         let keys = access::keys(self, &products);
         let named_values = policies.values_id();
+        let schemas = policies.schemas();
         let shared = global.own.iter().chain(products.documents.values());
         let wants = shared.into_iter().any(|document| document.wants_certificate) || apis.wants_certificate;
         let deployment = Arc::new(DeploymentIdentity {
@@ -174,6 +176,7 @@ impl<'a> Task<'a> {
             client_trust,
             own_global: global.own,
             named_values,
+            schemas,
             global: global.plan,
             global_document: global.document,
             shared: self.shared.clone(),

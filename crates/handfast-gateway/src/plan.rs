@@ -174,6 +174,8 @@ pub(crate) struct ApiService {
     pub(crate) own_global: Option<Document>,
     /// SHA-256 over the named values that the documents were compiled with.
     pub(crate) named_values: [u8; 32],
+    /// Schemas of the service by lower-case name, with the revision of their document.
+    pub(crate) schemas: Schemas,
     /// The global document alone: what runs when nothing matches.
     pub(crate) global: Arc<Plan>,
     pub(crate) global_document: Arc<ScopedDocument>,
@@ -255,6 +257,9 @@ impl Products {
         self.list.iter().enumerate().map(same).collect()
     }
 }
+
+/// Compiled schemas by lower-case name, with the revision of the document that they were read from.
+pub(crate) type Schemas = BTreeMap<String, (u64, Arc<handfast_openapi::contract::Compiled>)>;
 
 /// The APIs of a service.
 #[derive(Default)]

@@ -19,8 +19,10 @@ use crate::section::Scope;
 use crate::trace::TraceRecord;
 use handfast_core::Diagnostic;
 use handfast_core::message::ResponseHead;
+use handfast_openapi::contract::Compiled;
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One case file.
@@ -36,6 +38,8 @@ pub struct Case {
     certificates: HashMap<String, String>,
     /// What stands behind metadata documents, at first and after newer keys were asked for.
     issuers: [HashMap<String, Block>; 2],
+    /// Schemas of the service.
+    schemas: HashMap<String, Arc<Compiled>>,
     facts: facts::Facts,
     exchanges: Vec<Exchange>,
     diagnostics: Option<Block>,

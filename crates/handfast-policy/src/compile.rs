@@ -17,6 +17,7 @@ use crate::section::{Scope, Section};
 use crate::setting::Reads;
 use crate::tree::Element;
 use handfast_core::{Diagnostic, Place};
+use handfast_openapi::contract::Compiled as SchemaResource;
 use handfast_pki::{Certificate, PrivateKey};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub struct CompileOptions<'a> {
     pub certificate_thumbprint: &'a dyn Fn(&str) -> Option<String>,
     /// A certificate of the service by its id, for the keys of token policies.
     pub certificate: &'a dyn Fn(&str) -> Option<ServiceCertificate>,
+    /// A schema of the service by its id, compiled.
+    pub schema: &'a dyn Fn(&str) -> Option<Arc<SchemaResource>>,
     /// The largest text.
     pub bytes_max: usize,
     /// Whether expressions are accepted only as the real service accepts them.
@@ -58,6 +61,7 @@ impl CompileOptions<'_> {
             backend_exists: &|_| true,
             certificate_thumbprint: &|_| Some(String::new()),
             certificate: &|_| Some(ServiceCertificate::default()),
+            schema: &|_| None,
             bytes_max: DOCUMENT_BYTES_MAX,
             strict: false,
         }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use handfast_core::message::{Fields, Method, RequestHead, ResponseHead};
 use handfast_core::{Secret, UnixTime};
 use handfast_expression::Value;
+use handfast_openapi::contract::Contract;
 use handfast_pki::Credential;
 use handfast_pki::path::Trust;
 use std::borrow::Cow;
@@ -233,7 +234,7 @@ pub struct ApiIdentity {
 }
 
 /// The operation of a request.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct OperationIdentity {
     /// Resource name.
     pub id: String,
@@ -245,6 +246,8 @@ pub struct OperationIdentity {
     pub url_template: String,
     /// Example responses, for `mock-response`.
     pub examples: Vec<Example>,
+    /// What it promises, compiled; for the validating policies and for samples.
+    pub contract: Option<Arc<Contract>>,
 }
 
 /// An example response of an operation.

@@ -21,6 +21,7 @@ mod convert;
 mod failure;
 mod liquid;
 mod machine;
+mod patterns;
 mod plan;
 mod policies;
 mod position;
@@ -52,6 +53,7 @@ pub use machine::io::{
     ForwardFailure, ForwardOptions, ForwardRequest, Input, Output, Permit, QuotaPeriod, QuotaUsage,
     ReadFailure, SendRequest, Side, TokenFailure, Verdict,
 };
+pub use patterns::compile as schema_pattern;
 pub use plan::{Node, Plan, ScopedDocument, compile_effective};
 pub use policies::names as built_policies;
 pub use position::Position;

@@ -40,7 +40,12 @@ mod token;
 mod trace;
 mod validate_azure_ad_token;
 mod validate_client_certificate;
+mod validate_content;
+mod validate_headers;
 mod validate_jwt;
+mod validate_parameters;
+mod validate_status_code;
+mod validation;
 
 use crate::compile::{Compiler, Parts};
 use crate::schema::ElementSchema;
@@ -95,7 +100,11 @@ static ALL: &[&Policy] = &[
     &trace::POLICY,
     &validate_azure_ad_token::POLICY,
     &validate_client_certificate::POLICY,
+    &validate_content::POLICY,
+    &validate_headers::POLICY,
     &validate_jwt::POLICY,
+    &validate_parameters::POLICY,
+    &validate_status_code::POLICY,
     &convert_body::TO_JSON,
 ];
 

@@ -1,14 +1,13 @@
 //! APIs, their revisions, versions and operations.
 
-use super::Task;
 use super::policies::{Broken, Global, Policies};
+use super::{Task, contracts};
 use crate::base_url::BaseUrl;
 use crate::plan::{Api, ApiEntry, ApiService, Apis, Documents, Operation, Products};
 use crate::router::template::{Operations, Template};
 use crate::router::{ApiRoute, Router, Versioning};
-use bytes::Bytes;
 use handfast_model::{Report, Resource, ResourceId, View};
-use handfast_policy::{ApiIdentity, Example, OperationIdentity, Scope};
+use handfast_policy::{ApiIdentity, OperationIdentity, Scope};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -350,7 +349,7 @@ fn handshake(api: &ResourceId) -> Operation {
         name: HANDSHAKE.to_owned(),
         method: "GET".to_owned(),
         url_template: "/*".to_owned(),
-        examples: Vec::new(),
+        ..OperationIdentity::default()
     };
     Operation {
         id: api.child("operations", HANDSHAKE),
@@ -363,10 +362,11 @@ fn handshake(api: &ResourceId) -> Operation {
 fn read_operations(task: &Task<'_>, api: &Resource) -> Option<(Operations, Vec<Operation>)> {
     let (mut matcher, mut operations) = (Operations::default(), Vec::new());
     let mut refused = false;
+    let documents = contracts::documents(task, api);
     for resource in task.graph.children(&api.id, "operations") {
         let report = Report::of(resource);
         let properties = View::of(resource, &report).field("properties");
-        if let Some((operation, template)) = read_operation(resource, &properties) {
+        if let Some((operation, template)) = read_operation(resource, &properties, &documents) {
             if matcher.insert(&operation.identity.method, template, operations.len()) {
                 operations.push(operation);
             } else {
@@ -381,7 +381,11 @@ fn read_operations(task: &Task<'_>, api: &Resource) -> Option<(Operations, Vec<O
     (!refused).then_some((matcher, operations))
 }
 
-fn read_operation(resource: &Resource, properties: &View<'_>) -> Option<(Operation, Template)> {
+fn read_operation(
+    resource: &Resource,
+    properties: &View<'_>,
+    documents: &Arc<contracts::Documents>,
+) -> Option<(Operation, Template)> {
     let method = properties.require_str("method")?.to_ascii_uppercase();
     let url_template = properties.required("urlTemplate")?.as_str()?;
     let template = match Template::parse(url_template) {
@@ -397,33 +401,10 @@ fn read_operation(resource: &Resource, properties: &View<'_>) -> Option<(Operati
         name: properties.str("displayName").unwrap_or(resource.name()).to_owned(),
         method,
         url_template: url_template.to_owned(),
-        examples: examples(properties),
+        examples: contracts::examples(properties),
+        contract: Some(Arc::new(contracts::contract(properties, documents))),
     };
     let query_names = template.query_names().map(str::to_owned).collect();
     let operation = Operation { id: resource.id.clone(), identity: Arc::new(identity), query_names };
     Some((operation, template))
-}
-
-/// Example responses: the first example of each representation.
-fn examples(properties: &View<'_>) -> Vec<Example> {
-    let mut examples = Vec::new();
-    for response in properties.array("responses") {
-        let Some(status) = response.integer_in("statusCode", 100..=999) else { continue };
-        for representation in response.array("representations") {
-            let members = representation.field("examples").members();
-            let value = members.first().map(|(_, example)| example.any("value").value());
-            let value = value.unwrap_or_else(|| representation.any("sample").value());
-            let body = match value {
-                serde_json::Value::Null => continue,
-                serde_json::Value::String(text) => text.clone(),
-                other => other.to_string(),
-            };
-            examples.push(Example {
-                status,
-                content_type: representation.str("contentType").unwrap_or_default().to_owned(),
-                body: Bytes::from(body),
-            });
-        }
-    }
-    examples
 }

@@ -1,8 +1,8 @@
 //! Policy documents of a service: each is compiled once, against the service's named values, fragments and
 //! backends. A document with errors keeps its last good version; without one, what it protects is not served.
 
-use super::Task;
-use crate::plan::{Document, Documents};
+use super::{Task, contracts};
+use crate::plan::{Document, Documents, Schemas};
 use handfast_core::Diagnostic;
 use handfast_model::{Resource, ResourceId, View};
 use handfast_pki::{Certificate, Credential};
@@ -49,6 +49,7 @@ pub(super) struct Policies<'a> {
     fragments: HashMap<String, FragmentSource>,
     backends: BTreeSet<String>,
     certificates: Found<'a>,
+    schemas: Schemas,
 }
 
 /// Certificates by lower-case name: their thumbprints, those with a key, those without.
@@ -62,13 +63,15 @@ impl<'a> Policies<'a> {
         certificates: Found<'a>,
     ) -> Self {
         let named_values = named_values(task);
+        let schemas = contracts::schemas(task);
         Self {
             task,
-            values_id: identity(&named_values),
+            values_id: identity(&named_values, &schemas),
             named_values,
             fragments: fragments(task),
             backends: backends.cloned().collect(),
             certificates,
+            schemas,
         }
     }
 
@@ -117,7 +120,12 @@ impl<'a> Policies<'a> {
         Ok(Some((id.key().to_owned(), document)))
     }
 
-    /// What identifies the named values that went into the documents.
+    /// The service's schemas.
+    pub(super) fn schemas(&self) -> Schemas {
+        self.schemas.clone()
+    }
+
+    /// What identifies the named values and schemas that went into the documents.
     pub(super) fn values_id(&self) -> [u8; 32] {
         self.values_id
     }
@@ -150,6 +158,7 @@ impl<'a> Policies<'a> {
             backend_exists: &|id| self.backends.contains(&id.to_lowercase()),
             certificate_thumbprint: &|id| self.certificates.0.get(&id.to_lowercase()).cloned(),
             certificate: &|id| self.certificate(id),
+            schema: &|id| self.schemas.get(&id.to_lowercase()).map(|(_, schema)| schema.clone()),
             ..CompileOptions::new(scope, format)
         };
         let compiled = compile(&text, &options);
@@ -161,20 +170,24 @@ impl<'a> Policies<'a> {
     }
 }
 
-/// Whether a document may name a named value or certificate, itself or in a fragment.
+/// Whether a document may name a named value, certificate or schema, itself or in a fragment.
 fn names_values(resource: &Resource) -> bool {
     let text = resource.properties().get("value").and_then(|value| value.as_str()).unwrap_or_default();
-    ["{{", "include-fragment", "certificate-id"].iter().any(|name| text.contains(name))
+    ["{{", "include-fragment", "certificate-id", "schema-id"].iter().any(|name| text.contains(name))
 }
 
-/// A SHA-256 over all names and values.
-fn identity(values: &HashMap<String, String>) -> [u8; 32] {
+/// A SHA-256 over all names and values, and over the schemas with their revisions.
+fn identity(values: &HashMap<String, String>, schemas: &Schemas) -> [u8; 32] {
     let mut sorted: Vec<_> = values.iter().collect();
     sorted.sort();
     let mut hash = Sha256::new();
     for text in sorted.into_iter().flat_map(|(name, value)| [name, value]) {
         hash.update((text.len() as u64).to_be_bytes());
         hash.update(text);
+    }
+    for (name, (revision, _)) in schemas {
+        hash.update(revision.to_be_bytes());
+        hash.update(name);
     }
     hash.finalize().into()
 }

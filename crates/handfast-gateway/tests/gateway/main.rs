@@ -18,5 +18,6 @@ mod policies;
 mod shared;
 mod tokens;
 mod upgrade;
+mod validation;
 mod versions;
 mod world;

@@ -260,7 +260,8 @@ fn variables(context: &Context) -> Vec<String> {
 fn last_error(context: &Context) -> Vec<String> {
     let Some(error) = &context.last_error else { return vec!["(none)".to_owned()] };
     let mut out = vec![format!("Source: {}", error.source), format!("Reason: {}", error.reason)];
-    out.push(format!("Message: {}", error.message));
+    let message = format!("Message: {}", error.message);
+    out.extend(message.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned));
     out.extend(error.scope.map(|scope| format!("Scope: {}", scope.as_str())));
     out.extend(error.section.map(|section| format!("Section: {}", section.as_str())));
     out.extend(error.path.as_ref().map(|path| format!("Path: {path}")));

@@ -8,6 +8,9 @@ use crate::context::{
 };
 use crate::failure::Failure;
 use handfast_core::UnixTime;
+use handfast_openapi::contract::{Contract, Documents};
+use handfast_openapi::description::{Description, Operation};
+use handfast_openapi::openapi;
 use std::sync::Arc;
 
 /// The clock of a case at its first request, 2026-01-01T00:00:00Z.
@@ -21,6 +24,8 @@ pub(super) struct Facts {
     context: Vec<(usize, String, String)>,
     certificate: Option<ClientCertificate>,
     examples: Vec<Example>,
+    /// The description of the API.
+    description: Option<Description>,
     /// Keys of which no permit is free.
     pub(super) permits_taken: Vec<String>,
     pub(super) preflight: bool,
@@ -60,6 +65,32 @@ impl Facts {
         let body = block.text.clone().into();
         self.examples.push(Example { status, content_type: kind.trim().to_owned(), body });
         Ok(())
+    }
+
+    pub(super) fn openapi(&mut self, block: &Block) -> Result<(), CaseError> {
+        let wrong = |text: String| CaseError::new(block.line + 1, text);
+        let (description, findings) =
+            openapi::read(&super::parse::json(block)?).map_err(|error| wrong(error.to_string()))?;
+        if let Some(finding) = findings.first() {
+            return Err(wrong(format!("{}: {}", finding.pointer, finding.message)));
+        }
+        self.description = Some(description);
+        Ok(())
+    }
+
+    /// The operation of the case: by its id, else the first of the description.
+    fn operation(&self, id: Option<&str>) -> Option<OperationIdentity> {
+        let contract = self.description.as_ref().and_then(|description| {
+            let is_it = |one: &&Operation| id.is_none_or(|id| one.id.as_deref() == Some(id));
+            let operation = description.operations.iter().find(is_it)?;
+            let documents = Arc::new(Documents::of(description, &crate::patterns::compile));
+            Some(Arc::new(Contract::compile(operation, &documents, &crate::patterns::compile)))
+        });
+        if id.is_none() && contract.is_none() && self.examples.is_empty() {
+            return None;
+        }
+        let id = id.unwrap_or_default().to_owned();
+        Some(OperationIdentity { id, examples: self.examples.clone(), contract, ..Default::default() })
     }
 
     pub(super) fn certificate(&mut self, block: &Block) -> Result<(), CaseError> {
@@ -141,11 +172,7 @@ impl Facts {
             backends: self.backends.clone(),
             ..DeploymentIdentity::default()
         }));
-        if operation.is_some() || !self.examples.is_empty() {
-            let id = operation.unwrap_or_default();
-            let examples = self.examples.clone();
-            context.operation = Some(Arc::new(OperationIdentity { id, examples, ..Default::default() }));
-        }
+        context.operation = self.operation(operation.as_deref()).map(Arc::new);
         Ok(Setup { context, certificate: self.certificate.clone(), rejection })
     }
 }

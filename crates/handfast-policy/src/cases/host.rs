@@ -80,6 +80,7 @@ fn prepare(case: &Case) -> (Arc<Plan>, Vec<Diagnostic>) {
             fragment: &fragment,
             backend_exists: &|id| case.backends.as_ref().is_none_or(|known| known.iter().any(|k| k == id)),
             certificate_thumbprint: &|id| case.certificates.get(id).cloned(),
+            schema: &|id| case.schemas.get(id).cloned(),
             ..CompileOptions::new(document.scope, document.format)
         };
         let compiled = compile(&document.text, &options);

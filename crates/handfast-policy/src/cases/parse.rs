@@ -3,6 +3,9 @@
 use super::{Block, Case, CaseError, Document, Exchange, Expectation, Reply};
 use crate::reader::Format;
 use crate::section::Scope;
+use handfast_openapi::contract::Compiled;
+use handfast_openapi::description::Document as SchemaSource;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) fn parse(text: &str) -> Result<Case, CaseError> {
@@ -77,6 +80,10 @@ fn add(case: &mut Case, header: &str, mut block: Block) -> Result<(), CaseError>
         "context" => case.facts.context(&block)?,
         "certificate" => case.facts.certificate(&block)?,
         "example" => case.facts.example(rest, &block)?,
+        "openapi" => case.facts.openapi(&block)?,
+        "schema" => {
+            case.schemas.insert(rest.to_owned(), Arc::new(schema(&block)?));
+        }
         "request" => {
             let after = seconds(rest, line)?;
             case.exchanges.push(Exchange { line, after, request: block, ..Exchange::default() });
@@ -98,11 +105,26 @@ fn add(case: &mut Case, header: &str, mut block: Block) -> Result<(), CaseError>
         }
         "expect" => expectation(case, rest, block)?,
         _ => {
-            let accepted = "policy, fragment, named-value, backends, certificates, issuer, newer-issuer, context, certificate, example, request, backend or expect";
+            let accepted = "policy, fragment, named-value, backends, certificates, issuer, newer-issuer, context, certificate, example, openapi, schema, request, backend or expect";
             return Err(unknown(line, header, accepted));
         }
     }
     Ok(())
+}
+
+/// A schema of the service: XML when it begins with an element, else JSON.
+fn schema(block: &Block) -> Result<Compiled, CaseError> {
+    let document = match block.text.trim_start().starts_with('<') {
+        true => SchemaSource::Xml(vec![block.text.clone()]),
+        false => SchemaSource::Json(json(block)?),
+    };
+    Ok(Compiled::of(&document, &crate::patterns::compile))
+}
+
+/// A block that is JSON.
+pub(super) fn json(block: &Block) -> Result<serde_json::Value, CaseError> {
+    serde_json::from_str(&block.text)
+        .map_err(|error| CaseError::new(block.line + error.line(), error.to_string()))
 }
 
 fn document(rest: &str, block: Block) -> Result<Document, CaseError> {

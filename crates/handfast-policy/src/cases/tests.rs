@@ -39,7 +39,7 @@ fn files_that_are_no_cases_are_refused_with_the_line() {
         ("# t\n", "line 1: a case needs at least one '== policy SCOPE'"),
         (
             "# t\n== polcy api\n",
-            "line 2: unknown 'polcy api'; expected policy, fragment, named-value, backends, certificates, issuer, newer-issuer, context, certificate, example, request, backend or expect",
+            "line 2: unknown 'polcy api'; expected policy, fragment, named-value, backends, certificates, issuer, newer-issuer, context, certificate, example, openapi, schema, request, backend or expect",
         ),
         ("# t\n== expect response\n200 OK\n", "line 2: this section belongs after a '== request'"),
         (

@@ -1,5 +1,5 @@
-//! `mock-response`: ends the pipeline with an example of the operation (specification 5.8). Examples come with
-//! the operation; samples made from a schema are the host's to add to them.
+//! `mock-response`: ends the pipeline with an example of the operation, else with a sample that is made from the
+//! schema of its response (specification 5.8).
 
 use super::{Policy, read};
 use crate::compile::{Compiler, Parts};
@@ -9,6 +9,8 @@ use crate::schema::{AttributeSchema, Content, ElementSchema, Kind};
 use crate::tree::Element;
 use bytes::Bytes;
 use handfast_core::message::ResponseHead;
+use handfast_openapi::contract::{BodyRule, Rule, media_type};
+use handfast_openapi::schema::sample::sample;
 
 static SCHEMA: ElementSchema = ElementSchema {
     attributes: &[
@@ -51,6 +53,25 @@ impl MockResponse {
             .or_else(|| of_status().find(of_type))
             .or_else(|| of_status().next())
     }
+
+    /// A sample for the representation of status and type, else for one of the status: its type and its text.
+    fn sample(&self, context: &Context) -> Option<(String, Bytes)> {
+        let contract = context.operation.as_ref()?.contract.as_ref()?;
+        let bodies = &contract.response(self.status)?.bodies;
+        let is_wanted = |body: &&BodyRule| {
+            self.content_type
+                .as_deref()
+                .is_none_or(|wanted| body.content_type.eq_ignore_ascii_case(media_type(wanted)))
+        };
+        let made = |body: &BodyRule| {
+            let Rule::Json(schema) = &body.rule else { return None };
+            let text = serde_json::to_string(&sample(schema)).ok()?;
+            // Only JSON can be made of a JSON schema.
+            let json = body.content_type.to_ascii_lowercase().contains("json");
+            json.then(|| (body.content_type.clone(), Bytes::from(text)))
+        };
+        bodies.iter().filter(is_wanted).find_map(made).or_else(|| bodies.iter().find_map(made))
+    }
 }
 
 impl Step for MockResponse {
@@ -60,6 +81,9 @@ impl Step for MockResponse {
         if let Some(example) = self.example(at.context) {
             let _ = response.head.fields.set(b"Content-Type", example.content_type.as_bytes());
             response.body = Body::Replace(example.body.clone());
+        } else if let Some((content_type, body)) = self.sample(at.context) {
+            let _ = response.head.fields.set(b"Content-Type", content_type.as_bytes());
+            response.body = Body::Replace(body);
         } else if let Some(content_type) = &self.content_type {
             let _ = response.head.fields.set(b"Content-Type", content_type.as_bytes());
         }

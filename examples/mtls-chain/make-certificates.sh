@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the certificates of the example with the openssl command, into .generated/, and the parameter file
-# that carries them into the template. Does nothing when they exist and are younger than 30 days.
+# that carries them into the template, and a token of the partner's. Does nothing when they exist and are younger than 30 days.
 #
 #   partner root ── development intermediate ── valid, expired, future      clients of the shop
 #                └─ test intermediate ───────── sibling                     a client that must be refused
@@ -10,7 +10,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 out=.generated
-if [ -f "$out/main.parameters.json" ] && [ -n "$(find "$out/main.parameters.json" -mtime -30)" ]; then
+if [ -f "$out/partner.jwt" ] && [ -f "$out/main.parameters.json" ] && [ -n "$(find "$out/main.parameters.json" -mtime -30)" ]; then
   exit 0
 fi
 rm -rf "$out"
@@ -101,6 +101,15 @@ issue edge "edge.contoso.internal" internal-root client "$now" "$year"
 issue gateway "gateway.contoso.internal" internal-root client "$now" "$year"
 for name in shop.localhost gateway.contoso.internal edge gateway; do pfx "$name" internal-root.pem; done
 
+# The partner's token: it may write orders, for as long as the certificates are kept and a little longer.
+base64url() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
+openssl genrsa -out partner-token.key 2048 2>/dev/null
+modulus=$(openssl rsa -in partner-token.key -noout -modulus | cut -d= -f2)
+modulus=$(printf '%b' "$(sed 's/../\\x&/g' <<<"$modulus")" | base64url)
+claims="{\"iss\":\"https://partner.localhost/\",\"sub\":\"partner-7\",\"aud\":\"https://shop.localhost/orders\",\"scope\":\"orders.read orders.write\",\"exp\":$(date -d '+40 days' +%s)}"
+token=$(printf '{"alg":"RS256","typ":"JWT"}' | base64url).$(printf '%s' "$claims" | base64url)
+printf '%s.%s' "$token" "$(printf '%s' "$token" | openssl dgst -sha256 -sign partner-token.key | base64url)" >partner.jwt
+
 base64_of() { openssl base64 -A -in "$1"; }
 cat development.pem partner-root.pem >partner-bundle.pem
 cat >main.parameters.json <<JSON
@@ -115,8 +124,9 @@ cat >main.parameters.json <<JSON
     "gatewayClientPfx": { "value": "$(base64_of gateway.pfx)" },
     "internalRoot": { "value": "$(openssl x509 -in internal-root.pem -outform der | openssl base64 -A)" },
     "partnerBundle": { "value": "$(base64_of partner-bundle.pem)" },
-    "subscriptionKey": { "value": "$(openssl rand -hex 16)" }
+    "subscriptionKey": { "value": "$(openssl rand -hex 16)" },
+    "partnerTokenModulus": { "value": "$modulus" }
   }
 }
 JSON
-chmod 600 -- *.key *.pfx main.parameters.json
+chmod 600 -- *.key *.pfx partner.jwt main.parameters.json

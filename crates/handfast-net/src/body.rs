@@ -22,6 +22,11 @@ pub trait BodyStream {
     /// Bytes that remain, if the length was declared.
     fn remaining(&self) -> Option<u64>;
 
+    /// How many of its bytes have come and were not taken, as far as that is known without looking for more.
+    fn arrived(&self) -> usize {
+        self.chunk().len()
+    }
+
     /// The trailer section, once the body has ended.
     fn trailers(&mut self) -> Option<Fields> {
         None
@@ -69,6 +74,14 @@ impl Body {
             Self::Empty => &[],
             Self::Full(bytes) => bytes,
             Self::Stream(stream) => stream.chunk(),
+        }
+    }
+
+    /// How many of its bytes have come and were not taken, as far as that is known without looking for more.
+    pub fn arrived(&self) -> usize {
+        match self {
+            Self::Stream(stream) => stream.arrived(),
+            _ => self.chunk().len(),
         }
     }
 
@@ -163,6 +176,10 @@ impl BodyStream for Prefixed {
         } else {
             self.prefix.advance(count.min(self.prefix.len()));
         }
+    }
+
+    fn arrived(&self) -> usize {
+        self.prefix.len() + self.rest.arrived()
     }
 
     fn remaining(&self) -> Option<u64> {

@@ -19,7 +19,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-/// Counts the bytes of a request body as they are taken; nothing for a request without one.
+/// Counts the bytes of a request body as they are taken, and those that had come when it was dropped; nothing for a request without one.
 #[derive(Clone, Debug, Default)]
 pub struct BodyMeter(Option<Rc<Cell<u64>>>);
 

@@ -5,7 +5,7 @@
 mod world;
 
 use serde_json::{Map, Value};
-use world::{Example, Services, Up, free_port, repository};
+use world::{Example, Services, Up, certificate, free_port, repository};
 
 /// One block of a case file.
 #[derive(Debug, Default)]
@@ -85,7 +85,12 @@ fn ask(up: &Up, services: &Services, key: &str, case: &Case, hop: &str) -> Strin
         "wrong" => Some("Ocp-Apim-Subscription-Key: 00000000000000000000000000000000".to_owned()),
         _ => None,
     };
-    for header in header.iter().chain(&case.headers) {
+    let token = std::fs::read_to_string(certificate("partner.jwt")).expect("the partner's token");
+    let headers: Vec<String> = header
+        .into_iter()
+        .chain(case.headers.iter().map(|one| one.replace("{partner.jwt}", &token)))
+        .collect();
+    for header in &headers {
         arguments.extend(["--header", header]);
     }
     if let Some(body) = &case.body {

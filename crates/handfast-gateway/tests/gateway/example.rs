@@ -89,6 +89,7 @@ fn the_mtls_chain_example_serves_its_apis_behind_the_private_address() {
                 base64::engine::general_purpose::STANDARD.encode(certificates.ca.root().der()),
             )
             .with("partnerBundle", "")
+            .with("partnerTokenModulus", "x".repeat(342))
             .with("subscriptionKey", "partner-key");
         let echo = Arc::new(Echo::default());
         for name in ["orders", "customers"] {

@@ -170,6 +170,10 @@ impl BodyStream for Relayed {
         }
     }
 
+    fn arrived(&self) -> usize {
+        self.body.arrived()
+    }
+
     fn remaining(&self) -> Option<u64> {
         self.body.remaining()
     }
@@ -182,6 +186,7 @@ impl BodyStream for Relayed {
 impl Drop for Relayed {
     fn drop(&mut self) {
         self.note(Transfer::Resting);
+        self.meter.add(self.body.arrived());
         if let Some(delivery) = self.delivery.take() {
             delivery.end(self.bytes, false);
         }

@@ -80,9 +80,11 @@ impl Example {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let source = repository().join("examples/mtls-chain");
         std::fs::create_dir(folder.path().join("policies")).expect("a folder");
-        let files = ["main.json", "policies/global.xml", "policies/orders.xml", "policies/customers.xml"];
-        for file in files {
-            std::fs::copy(source.join(file), folder.path().join(file)).expect("a file of the example");
+        std::fs::copy(source.join("main.json"), folder.path().join("main.json")).expect("the template");
+        for policy in std::fs::read_dir(source.join("policies")).expect("the policies") {
+            let policy = policy.expect("a policy");
+            let copy = folder.path().join("policies").join(policy.file_name());
+            std::fs::copy(policy.path(), copy).expect("a policy of the example");
         }
         let parameters = certificate("main.parameters.json");
         std::fs::copy(parameters, folder.path().join("main.parameters.json")).expect("parameters");

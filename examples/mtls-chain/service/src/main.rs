@@ -92,7 +92,15 @@ impl Collection {
             }
             Method::Get => answer(200, &json!({ "id": id, "seen": facts })),
             Method::Post => match body.collect(1 << 20).await {
-                Ok(sent) => answer(201, &json!({ "created": String::from_utf8_lossy(&sent), "seen": facts })),
+                Ok(sent) => {
+                    let mut created = json!({ "created": String::from_utf8_lossy(&sent), "seen": facts });
+                    for (name, header) in [("customer", "x-customer"), ("orderedBy", "x-ordered-by")] {
+                        if let Some(value) = head.fields.get_str(header) {
+                            created[name] = value.into();
+                        }
+                    }
+                    answer(201, &created)
+                }
                 Err(failure) => answer(400, &json!({ "error": failure.to_string() })),
             },
             _ => answer(405, &json!({ "error": "GET and POST are accepted" })),

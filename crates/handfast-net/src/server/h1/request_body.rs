@@ -133,6 +133,14 @@ impl BodyStream for RequestBody {
         }
     }
 
+    fn arrived(&self) -> usize {
+        let Some(reader) = &self.reader else { return 0 };
+        match reader.decoder.remaining() {
+            Some(left) => reader.buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX)),
+            None => self.available,
+        }
+    }
+
     fn remaining(&self) -> Option<u64> {
         self.reader.as_ref().map_or(Some(0), |reader| reader.decoder.remaining())
     }
@@ -144,6 +152,8 @@ impl BodyStream for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
+        // What had come of it counts, whether or not somebody took it: a hop on the wire would have.
+        self.meter.add(self.arrived());
         let Some(mut reader) = self.reader.take() else { return };
         let mut slot = self.slot.borrow_mut();
         // A client that waits for a 100 that never came may or may not send its body: the connection ends.

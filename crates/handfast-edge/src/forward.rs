@@ -150,6 +150,7 @@ impl<'a> Exchange<'a> {
             protocol: if settings.http2 { UpstreamProtocol::Http2 } else { UpstreamProtocol::Http1 },
             source: settings.source,
             dedicated: settings.dedicated.then_some(self.connection),
+            tunnel: None,
         };
         self.core.send(&target, request).await
     }

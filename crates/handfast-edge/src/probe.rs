@@ -118,6 +118,7 @@ async fn probe(core: &Core, backend: &Backend, member: &Member) -> Result<u16, S
         protocol: if settings.http2 { UpstreamProtocol::Http2 } else { UpstreamProtocol::Http1 },
         source: settings.source,
         dedicated: None,
+        tunnel: None,
     };
     let mut head = RequestHead { method: Method::Get, scheme: Scheme::Https, ..RequestHead::default() };
     head.target.assign(&backend.probe.path);

@@ -9,6 +9,7 @@ mod connections;
 mod contracts;
 mod frontends;
 mod hosts;
+mod loggers;
 mod policies;
 mod touched;
 
@@ -43,6 +44,8 @@ pub struct Environment {
     pub identity: Option<Arc<IdentityEndpoint>>,
     /// What debug tokens are signed with.
     pub debug_key: Arc<DebugKey>,
+    /// The base URL of the Dapr sidecar, when it is not `http://localhost:3500`.
+    pub dapr: Option<Arc<str>>,
     /// The domain of gateway hosts, `azure-api.net` for instance.
     pub domain: String,
 }
@@ -148,6 +151,7 @@ impl<'a> Task<'a> {
             certificates: credentials.iter().map(|(name, one)| (name.clone(), one.clone())).collect(),
             backends: backends.iter().filter_map(|(id, one)| Some((id.clone(), one.url()?))).collect(),
             trust: Some(Arc::new(client_trust.trust().clone())),
+            dapr: self.env.dapr.clone(),
         });
         let hosts = hosts::hosts(self, &properties, wants, client_trust.id());
         let demands_certificate = consumption && properties.bool_or("enableClientCertificate", false);
@@ -165,6 +169,7 @@ impl<'a> Task<'a> {
             products,
             keys,
             backends,
+            loggers: loggers::loggers(self, policies.named_values()),
             credentials,
             credential_revisions: certificates.revisions,
             thumbprints: certificates.thumbprints,

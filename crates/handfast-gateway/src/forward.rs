@@ -5,6 +5,7 @@ use crate::backend::{Ending, SingleBackend};
 use crate::base_url::BaseUrl;
 use crate::host::body_failure;
 use crate::plan::{Api, ApiService};
+use crate::proxy::Via;
 use crate::tls_clients::TlsMode;
 use handfast_core::message::{Method, RequestHead};
 use handfast_net::{
@@ -12,7 +13,9 @@ use handfast_net::{
     UpstreamRequest, UpstreamTimeouts,
 };
 use handfast_pki::Credential;
-use handfast_policy::{BackendTarget, BackendVersion, CertificateSelection, ForwardFailure, ForwardRequest};
+use handfast_policy::{
+    BackendTarget, BackendVersion, CertificateSelection, ForwardFailure, ForwardRequest, ProxySelection,
+};
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -53,6 +56,8 @@ pub(crate) struct Route<'a> {
     pub(crate) version: BackendVersion,
     pub(crate) credential: Option<&'a Arc<Credential>>,
     pub(crate) timeout: Duration,
+    /// The HTTP proxy to go through.
+    pub(crate) proxy: Option<&'a ProxySelection>,
 }
 
 impl Route<'_> {
@@ -64,7 +69,9 @@ impl Route<'_> {
             BackendVersion::Http2 => true,
             BackendVersion::Http2Or1 => self.url.tls,
         };
-        wanted && !upgrade
+        // A proxy understands requests of HTTP/1.1; what goes through a tunnel is not its matter.
+        let understood = self.url.tls || self.proxy.is_none();
+        wanted && understood && !upgrade
     }
 }
 
@@ -94,7 +101,8 @@ impl Forwarder<'_> {
         let mode = single.map(|single| single.mode).unwrap_or_default();
         let version = forward.options.http_version;
         let credential = chosen.as_ref().or_else(|| single.and_then(|single| single.credential.as_ref()));
-        let route = Route { url, mode, version, credential, timeout: forward.options.timeout };
+        let proxy = forward.backend.proxy.as_ref();
+        let route = Route { url, mode, version, credential, timeout: forward.options.timeout, proxy };
         self.prepare(&mut outgoing.head, &forward.backend, single, &url);
         let result = match forward.options.follow_redirects {
             true => self.follow(&route, outgoing).await,
@@ -255,8 +263,10 @@ impl Forwarder<'_> {
             })?),
         };
         let Outgoing { mut head, body, upgrade } = outgoing;
-        let address = self.address(url).await?;
+        let via = route.proxy.map(|proxy| Via::new(proxy, url)).transpose()?;
+        let address = self.address(via.as_ref().map_or(url, |via| &via.url)).await?;
         self.count_self_calls(&mut head, &address)?;
+        let tunnel = via.as_ref().and_then(|via| via.prepare(url, &mut head));
         let target = Target {
             address,
             tls,
@@ -264,6 +274,7 @@ impl Forwarder<'_> {
             protocol: if mode.http2 { UpstreamProtocol::Http2 } else { UpstreamProtocol::Http1 },
             source: self.service.exposure.private.as_ref().map(|private| private.ip),
             dedicated: None,
+            tunnel,
         };
         let timeouts = UpstreamTimeouts {
             connect: route.timeout.min(CONNECT_TIMEOUT_MAX),
@@ -271,7 +282,11 @@ impl Forwarder<'_> {
             body_idle: BODY_IDLE_TIMEOUT,
         };
         let request = UpstreamRequest { head, body, upgrade, timeouts };
-        self.core.send(&target, request).await.map_err(failure)
+        let response = self.core.send(&target, request).await.map_err(failure)?;
+        match via {
+            Some(via) => via.judge(response),
+            None => Ok(response),
+        }
     }
 
     /// A request to a listener of this process carries how often that has happened, so that APIs which lead

@@ -2,16 +2,18 @@
 //! response of what the machine leaves.
 
 use crate::base_url::BaseUrl;
+use crate::flights::Flights;
 use crate::forward::{Forwarder, Outgoing, Route};
+use crate::metered::{Metered, Settler};
 use crate::shared::Own;
 use crate::tls_clients::TlsMode;
-use crate::{answers, coding, key_sets, plan::ApiService};
+use crate::{answers, coding, eventhub, key_sets, plan::ApiService};
 use bytes::Bytes;
 use handfast_core::message::{Fields, Method, RequestHead, Scheme};
 use handfast_net::{Body, BodyFailure, Core, Response, Upgrade, give_way, sleep};
 use handfast_policy::{
     BackendVersion, Body as PolicyBody, BodyForm, Context, ForwardFailure, ForwardRequest, Input, Machine,
-    Output, ReadFailure, Response as PolicyResponse, SendRequest, Side,
+    Output, ReadFailure, Response as PolicyResponse, SendRequest, Side, StreamWork,
 };
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -39,6 +41,8 @@ pub(crate) struct Host<'a> {
     client_gone: bool,
     /// The URL of the backend entity that the last exchange went to.
     forwarded_to: Option<Arc<str>>,
+    /// What follows from a streamed answer.
+    metered: Vec<StreamWork>,
     /// When the request came in.
     began: Instant,
 }
@@ -79,60 +83,27 @@ impl<'a> Host<'a> {
             exchange: BackendExchange::default(),
             client_gone: false,
             forwarded_to: None,
+            metered: Vec::new(),
             began: Instant::now(),
         }
     }
 
     /// Runs a machine to its end.
     pub(crate) async fn run(mut self, mut machine: Machine, begin: Input) -> Finished {
+        let mut flights = Flights::default();
         let mut input = begin;
         loop {
             let now = self.core.clock().now();
             machine.context_mut().elapsed = self.began.elapsed();
             input = match machine.step(input, now) {
                 Output::Done(_) => break,
-                Output::Forward(forward) => {
-                    let answer = self.forward(&forward, machine.context()).await;
-                    machine.context_mut().forwarded_to = self.forwarded_to.take();
-                    answer
+                Output::AwaitAny { begin, cancel } => {
+                    flights.cancel(&cancel);
+                    self.first(&mut flights, begin, machine.context_mut()).await
                 }
-                Output::Send(request) => self.send(*request).await,
-                Output::ReadBody { side, bytes_max, form } => {
-                    self.read(side, (bytes_max, form), machine.context_mut()).await
-                }
-                Output::Count(count) => Input::Counted(self.shared().count(&count)),
-                Output::Acquire { key, max } => Input::Permit(self.shared().acquire(&key, max)),
-                Output::CacheGet { key } => Input::Cached(self.shared().cached(&key)),
-                Output::CacheSet { key, entry, life } => {
-                    self.shared().keep(&key, entry, life);
-                    Input::Stored
-                }
-                Output::CacheRemove { key } => {
-                    self.shared().forget(&key);
-                    Input::Stored
-                }
-                Output::QuotaUsed(period) => Input::Used(self.shared().quota_used(&period)),
-                Output::QuotaAdd(period, more) => {
-                    self.shared().quota_add(&period, more);
-                    Input::Stored
-                }
-                Output::Keys { urls, newer } => {
-                    let found = key_sets::find(self.core, self.service, self.client_ip, &urls, newer);
-                    Input::Keys(found.await)
-                }
-                Output::Token { resource, client_id } => {
-                    Input::Token(self.forwarder().token(&resource, client_id.as_deref()).await)
-                }
-                Output::Authorization(request) => {
-                    Input::Authorization(self.forwarder().authorization(&request).await)
-                }
-                Output::Sleep(time) => {
-                    sleep(time).await;
-                    Input::Slept
-                }
-                Output::Yield => {
-                    give_way().await;
-                    Input::Resumed
+                output => {
+                    flights.clear();
+                    self.answer(output, machine.context_mut()).await
                 }
             };
         }
@@ -141,8 +112,77 @@ impl<'a> Host<'a> {
         Finished { response, context, exchange: self.exchange }
     }
 
+    /// Does what one output asks for.
+    pub(crate) async fn answer(&mut self, output: Output, context: &mut Context) -> Input {
+        match output {
+            Output::Forward(forward) => {
+                let answer = self.forward(&forward, context).await;
+                context.forwarded_to = self.forwarded_to.take();
+                answer
+            }
+            Output::Send(request) => self.send(*request).await,
+            Output::ReadBody { side, bytes_max, form } => self.read(side, (bytes_max, form), context).await,
+            Output::Acquire { key, max } => Input::Permit(self.shared().acquire(&key, max)),
+            Output::Keys { urls, newer } => {
+                let found = key_sets::find(self.core, self.service, self.client_ip, &urls, newer);
+                Input::Keys(found.await)
+            }
+            Output::Token { resource, client_id } => {
+                Input::Token(self.forwarder().token(&resource, client_id.as_deref()).await)
+            }
+            Output::Authorization(request) => {
+                Input::Authorization(self.forwarder().authorization(&request).await)
+            }
+            Output::Sleep(time) => {
+                sleep(time).await;
+                Input::Slept
+            }
+            Output::Log(event) => {
+                eventhub::log(self.core, self.service, *event);
+                Input::Stored
+            }
+            Output::Settle(all) => {
+                self.settler().settle(all);
+                Input::Stored
+            }
+            Output::Meter(work) => {
+                self.metered.push(*work);
+                Input::Stored
+            }
+            Output::Yield => {
+                give_way().await;
+                Input::Resumed
+            }
+            shared => self.ask_shared(shared),
+        }
+    }
+
+    /// Asks what the requests of the service share.
+    fn ask_shared(&self, output: Output) -> Input {
+        let shared = self.shared();
+        match output {
+            Output::Count(count) => Input::Counted(shared.count(&count)),
+            Output::CacheGet { key } => Input::Cached(shared.cached(&key)),
+            Output::CacheSet { key, entry, life } => {
+                shared.keep(&key, entry, life);
+                Input::Stored
+            }
+            Output::CacheRemove { key } => {
+                shared.forget(&key);
+                Input::Stored
+            }
+            Output::QuotaUsed(period) => Input::Used(shared.quota_used(&period)),
+            // All others are answered before; the machine tells this as an answer out of turn.
+            _ => Input::Resumed,
+        }
+    }
+
     fn shared(&self) -> Own<'_> {
         self.service.shared.of(&self.service.log_id, self.core.clock().now_ms())
+    }
+
+    fn settler(&self) -> Settler {
+        Settler { core: self.core.clone(), service: self.service.clone() }
     }
 
     fn forwarder(&self) -> Forwarder<'_> {
@@ -207,11 +247,7 @@ impl<'a> Host<'a> {
 
     /// A request of the document's own.
     async fn send(&mut self, request: SendRequest) -> Input {
-        let body = match &request.body {
-            PolicyBody::Replace(bytes) => Ok(bytes.clone()),
-            PolicyBody::Keep => self.kept_bytes().await,
-        };
-        let body = match body {
+        let body = match self.bytes_of(&request).await {
             Ok(body) => body,
             Err(failure) => return Input::Sent(Err(failure)),
         };
@@ -225,6 +261,14 @@ impl<'a> Host<'a> {
             let _ = forwarder.send_own(&request, body).await;
         });
         Input::Sent(Ok(PolicyResponse::default()))
+    }
+
+    /// The body of a policy's own request.
+    pub(crate) async fn bytes_of(&mut self, request: &SendRequest) -> Result<Bytes, ForwardFailure> {
+        match &request.body {
+            PolicyBody::Replace(bytes) => Ok(bytes.clone()),
+            PolicyBody::Keep => self.kept_bytes().await,
+        }
     }
 
     /// The client's body in memory, still there afterwards.
@@ -304,6 +348,10 @@ impl<'a> Host<'a> {
                 let received = self.received.take();
                 let (body, upgrade) = received.map_or((Body::Empty, None), |one| (one.body, one.upgrade));
                 let upgrade = upgrade.filter(|_| head.status == 101);
+                let body = match self.metered.is_empty() {
+                    true => body,
+                    false => Metered::of(body, std::mem::take(&mut self.metered), self.settler()),
+                };
                 if !self.head_only && context.request.method == Method::Head {
                     // A policy made a HEAD of another method: the length is of a body that does not come.
                     remove_framing(&mut head.fields);
@@ -364,7 +412,8 @@ impl Forwarder<'_> {
             let _ = head.fields.set(b"Host", url.authority.as_bytes());
         }
         let (mode, version) = (TlsMode::default(), BackendVersion::Http1);
-        let route = Route { url, mode, version, credential, timeout: request.timeout };
+        let proxy = request.proxy.as_ref();
+        let route = Route { url, mode, version, credential, timeout: request.timeout, proxy };
         let outgoing = Outgoing { head, body: Body::from(body), upgrade: false };
         let Response { mut head, mut body, .. } = self.send(&route, outgoing).await?;
         let read = body.collect(BUFFERED_BYTES_MAX).await;

@@ -3,6 +3,7 @@
 use crate::backend::Backend;
 use crate::connections::Connections;
 use crate::debug::DebugKey;
+use crate::eventhub::EventHub;
 use crate::identity::IdentityEndpoint;
 use crate::key_sets::KeySets;
 use crate::keys::KeyIndex;
@@ -153,6 +154,8 @@ pub(crate) struct ApiService {
     pub(crate) keys: Arc<Keys>,
     /// By lower-case name.
     pub(crate) backends: HashMap<String, Arc<Backend>>,
+    /// Event hubs by lower-case name.
+    pub(crate) loggers: HashMap<String, Arc<EventHub>>,
     /// Client certificates by lower-case name.
     pub(crate) credentials: BTreeMap<String, Arc<Credential>>,
     /// Names of certificates that were read from their document, with its revision then.

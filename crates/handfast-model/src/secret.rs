@@ -122,6 +122,7 @@ const RULES: &[SecretRule] = &[
         "properties.parameters.clientSecret",
     ),
     row("Microsoft.ApiManagement/service/users", "properties.password"),
+    row("Microsoft.ApiManagement/service/loggers", "properties.credentials.connectionString"),
     row("Microsoft.ApiManagement/service/caches", "properties.connectionString"),
     row("Microsoft.KeyVault/vaults/secrets", "properties.value"),
 ];

@@ -8,11 +8,13 @@ mod http2;
 mod pool;
 mod relayed;
 mod response_body;
+mod tunnel;
 mod upload;
 
 pub(crate) use fused::FusedCache;
 pub(crate) use http2::Http2Pool;
 pub(crate) use pool::IdlePool;
+pub use tunnel::Tunnel;
 pub(crate) use upload::Upload;
 
 use crate::address::Address;
@@ -55,6 +57,8 @@ pub struct Target {
     /// Only requests with the same number share a connection: the id of a client's connection, for servers that
     /// authenticate connections instead of requests (NTLM). `None` shares with everybody.
     pub dedicated: Option<u64>,
+    /// The address is a proxy's, and this is what it has to connect to.
+    pub tunnel: Option<Arc<Tunnel>>,
 }
 
 /// What two requests must have in common to share a connection.
@@ -65,6 +69,7 @@ pub(crate) struct PoolKey {
     server_name: Option<ServerName<'static>>,
     source: Option<IpAddr>,
     dedicated: Option<u64>,
+    tunnel: Option<Arc<Tunnel>>,
     fingerprint: u64,
 }
 
@@ -76,6 +81,7 @@ impl Target {
             server_name: self.server_name.clone(),
             source: self.source,
             dedicated: self.dedicated,
+            tunnel: self.tunnel.clone(),
             fingerprint: self.fingerprint(),
         }
     }
@@ -88,6 +94,7 @@ impl Target {
         self.server_name.hash(&mut hash);
         self.source.hash(&mut hash);
         self.dedicated.hash(&mut hash);
+        self.tunnel.hash(&mut hash);
         hash.finish()
     }
 }
@@ -100,6 +107,7 @@ impl PoolKey {
             && self.server_name == target.server_name
             && self.source == target.source
             && self.dedicated == target.dedicated
+            && self.tunnel == target.tunnel
     }
 
     fn fingerprint(&self) -> u64 {
@@ -209,7 +217,8 @@ impl Core {
     /// Sends a request to a target and returns the response with its body still to be read.
     pub async fn send(&self, target: &Target, request: UpstreamRequest) -> Result<Response, UpstreamError> {
         let fabric = self.shared().fabric.load();
-        let local = fabric.get(&target.address).cloned();
+        // A listener of this process is no proxy.
+        let local = fabric.get(&target.address).filter(|_| target.tunnel.is_none()).cloned();
         drop(fabric);
         let result = match (local, self.hop()) {
             (Some(listener), Hop::Fused) => self.send_fused(&listener, target, request).await,

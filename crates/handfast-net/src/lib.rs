@@ -30,7 +30,7 @@ mod writer;
 pub use address::{Address, Fabric};
 pub use body::{Body, BodyStream};
 pub use client::{
-    Target, UpstreamError, UpstreamFailure, UpstreamProtocol, UpstreamRequest, UpstreamTimeouts,
+    Target, Tunnel, UpstreamError, UpstreamFailure, UpstreamProtocol, UpstreamRequest, UpstreamTimeouts,
 };
 pub use delivery::{BodyMeter, Delivered, Delivery, EndLine, Received};
 pub use engine::{

@@ -272,6 +272,7 @@ fn streams_flow_both_ways_at_once_through_two_http2_hops() {
         protocol: UpstreamProtocol::Http2,
         source: None,
         dedicated: None,
+        tunnel: None,
     };
     let forward = Arc::new(Forward { target, timeouts: UpstreamTimeouts::default() });
     let front = listen(&mut engine, &pki, "front", forward, Limits::default());

@@ -1,5 +1,5 @@
-//! Authentication codes for what this process hands out and takes back: HMAC-SHA256 (RFC 2104). *Not* for tokens of
-//! others; those are [`crate::jose`].
+//! Authentication codes: HMAC-SHA256 (RFC 2104), for what this process hands out and takes back, and for shared access
+//! signatures. *Not* for tokens of others; those are [`crate::jose`].
 
 use aws_lc_rs::hmac;
 use std::fmt;
@@ -10,6 +10,11 @@ pub struct MacKey(hmac::Key);
 impl MacKey {
     /// Of 32 random bytes.
     pub fn new(secret: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+
+    /// Of a secret that this process shares with another.
+    pub fn shared(secret: &[u8]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 
@@ -51,6 +56,7 @@ mod tests {
         secret[..4].copy_from_slice(b"Jefe");
         let code = MacKey::new(&secret).sign(b"what do ya want for nothing?");
         let expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        assert_eq!(MacKey::shared(b"Jefe").sign(b"what do ya want for nothing?"), code);
         assert_eq!(
             code.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
             expected,

@@ -8,6 +8,7 @@ mod compare;
 mod facts;
 mod host;
 mod parse;
+mod play;
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ pub struct Case {
     fragments: HashMap<String, String>,
     named_values: HashMap<String, String>,
     backends: Option<Vec<String>>,
+    loggers: Option<Vec<String>>,
     /// Thumbprints by certificate id.
     certificates: HashMap<String, String>,
     /// What stands behind metadata documents, at first and after newer keys were asked for.
@@ -58,7 +60,7 @@ struct Exchange {
     line: usize,
     after: Duration,
     request: Block,
-    replies: Vec<Reply>,
+    replies: Vec<Delayed>,
     expectations: Vec<(Expectation, Block)>,
 }
 
@@ -68,6 +70,13 @@ enum Reply {
     Response(Block),
     Timeout,
     Refused(String),
+}
+
+/// A reply with the time that it takes.
+#[derive(Clone, Debug)]
+struct Delayed {
+    after: Duration,
+    reply: Reply,
 }
 
 /// Which part of the outcome a block describes.
@@ -80,6 +89,8 @@ enum Expectation {
     Trace,
     Variables,
     LastError,
+    Metrics,
+    Logged,
     Waits,
 }
 
@@ -173,7 +184,8 @@ impl Case {
         if scope != Scope::Global {
             documents.push(document(Scope::Global, GLOBAL));
         }
-        let replies = backend.map(|text| Reply::Response(block(text))).into_iter().collect();
+        let at_once = |text| Delayed { after: Duration::ZERO, reply: Reply::Response(block(text)) };
+        let replies = backend.map(at_once).into_iter().collect();
         let exchange = Exchange { request: block(request), replies, ..Exchange::default() };
         Self { documents, exchanges: vec![exchange], ..Self::default() }
     }
@@ -210,6 +222,10 @@ struct Outcome {
     forwards: Vec<compare::Forwarded>,
     sends: Vec<String>,
     waits: Vec<Duration>,
+    /// Samples of `emit-metric` and its like.
+    metrics: Vec<String>,
+    /// Events of `log-to-eventhub`.
+    logged: Vec<String>,
     context: Context,
     response: ResponseHead,
     body: Vec<u8>,

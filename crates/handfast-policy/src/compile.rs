@@ -37,6 +37,8 @@ pub struct CompileOptions<'a> {
     pub fragment: &'a dyn Fn(&str) -> Option<FragmentSource>,
     /// Whether a backend of that id exists.
     pub backend_exists: &'a dyn Fn(&str) -> bool,
+    /// Whether an event hub logger of that id exists.
+    pub logger_exists: &'a dyn Fn(&str) -> bool,
     /// The SHA-1 thumbprint of a certificate of the service by its id.
     pub certificate_thumbprint: &'a dyn Fn(&str) -> Option<String>,
     /// A certificate of the service by its id, for the keys of token policies.
@@ -50,7 +52,7 @@ pub struct CompileOptions<'a> {
 }
 
 impl CompileOptions<'_> {
-    /// Options without named values and fragments, in which every backend and certificate exists; the
+    /// Options without named values and fragments, in which every backend, logger and certificate exists; the
     /// certificates have issued nothing.
     pub fn new(scope: Scope, format: Format) -> Self {
         Self {
@@ -59,6 +61,7 @@ impl CompileOptions<'_> {
             named_value: &|_| None,
             fragment: &|_| None,
             backend_exists: &|_| true,
+            logger_exists: &|_| true,
             certificate_thumbprint: &|_| Some(String::new()),
             certificate: &|_| Some(ServiceCertificate::default()),
             schema: &|_| None,

@@ -89,6 +89,8 @@ pub struct Context {
     pub(crate) counted_quotas: Vec<String>,
     /// How many counters of the policy that runs have passed.
     pub(crate) turn: usize,
+    /// The tokens of the prompt by estimate, once a policy asked.
+    pub(crate) prompt_estimate: Option<u32>,
     /// Texts that no trace record shows.
     pub(crate) hidden: Vec<Secret<String>>,
     /// A policy's own request while its token is being acquired.
@@ -170,6 +172,8 @@ pub struct BackendTarget {
     pub backend_id: Option<Arc<str>>,
     /// The client certificate for the connection.
     pub certificate: Option<CertificateSelection>,
+    /// The HTTP proxy to go through.
+    pub proxy: Option<ProxySelection>,
     /// Send the request's own `Host`, because a policy set it, instead of the backend's.
     pub keeps_host: bool,
 }
@@ -211,6 +215,24 @@ impl fmt::Display for CertificateSelection {
         }
     }
 }
+
+/// An HTTP proxy (RFC 9110 §7.6, §9.3.6).
+#[derive(Clone, Debug)]
+pub struct ProxySelection {
+    /// `http://host:port`.
+    pub url: Arc<str>,
+    /// The value of `Proxy-Authorization`.
+    pub authorization: Option<Secret<String>>,
+}
+
+impl PartialEq for ProxySelection {
+    fn eq(&self, other: &Self) -> bool {
+        let text = |one: &Self| one.authorization.as_ref().map(|value| value.expose().clone());
+        self.url == other.url && text(self) == text(other)
+    }
+}
+
+impl Eq for ProxySelection {}
 
 /// The API of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -346,6 +368,8 @@ pub struct DeploymentIdentity {
     pub backends: Vec<(String, Arc<str>)>,
     /// What `Verify()` of a certificate demands its path to end in.
     pub trust: Option<Arc<Trust>>,
+    /// The base URL of the Dapr sidecar, when it is not `http://localhost:3500`.
+    pub dapr: Option<Arc<str>>,
 }
 
 /// `context.Variables`: name to value, case-sensitive, in order of first writing.
@@ -395,6 +419,11 @@ impl Variables {
         }
     }
 
+    /// Takes a value away.
+    pub fn remove(&mut self, name: &str) {
+        self.0.retain(|(known, _)| &**known != name);
+    }
+
     /// All variables in order of first writing.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (&**name, value))
@@ -402,6 +431,14 @@ impl Variables {
 }
 
 impl Context {
+    /// Fills the bytes with randomness.
+    pub(crate) fn random(&mut self, bytes: &mut [u8]) {
+        match &mut self.entropy {
+            Some(entropy) => entropy.fill(bytes),
+            None => self.sequence.fill(&self.request_id, bytes),
+        }
+    }
+
     /// Keeps a body that was read for an expression.
     pub(crate) fn keep_body(&mut self, side: Side, bytes: &[u8]) {
         let bytes = Some(Arc::from(bytes));

@@ -33,6 +33,7 @@ mod tenant;
 mod tokens;
 mod trace;
 pub mod tree;
+mod usage;
 mod view;
 
 pub use handfast_expression::Value;
@@ -43,15 +44,15 @@ pub use compile::{
 };
 pub use context::{
     ApiIdentity, BackendTarget, Body, CertificateSelection, Context, DeploymentIdentity, Entropy, Example,
-    GroupIdentity, OperationIdentity, PfxBody, ProductIdentity, Response, SubscriptionIdentity, UserIdentity,
-    Variables,
+    GroupIdentity, OperationIdentity, PfxBody, ProductIdentity, ProxySelection, Response,
+    SubscriptionIdentity, UserIdentity, Variables,
 };
 pub use failure::{Answer, Failure, LastError};
 pub use machine::Machine;
 pub use machine::io::{
     BackendVersion, BodyForm, Cached, CachedContent, ConnectionRequest, CountRequest, CountWhen, Counted,
-    ForwardFailure, ForwardOptions, ForwardRequest, Input, Output, Permit, QuotaPeriod, QuotaUsage,
-    ReadFailure, SendRequest, Side, TokenFailure, Verdict,
+    ForwardFailure, ForwardOptions, ForwardRequest, HubEvent, Input, MetricSample, Output, Permit,
+    QuotaPeriod, QuotaUsage, ReadFailure, SendRequest, Settlement, Side, TokenFailure, Verdict,
 };
 pub use patterns::compile as schema_pattern;
 pub use plan::{Node, Plan, ScopedDocument, compile_effective};
@@ -67,3 +68,4 @@ pub use tenant::{
 };
 pub use tokens::{FoundKeys, IssuerKeys, KeysUnavailable};
 pub use trace::{Detail, TraceRecord, trace_document};
+pub use usage::{StreamWork, TokenStream, TokenUsage, TokenUse};

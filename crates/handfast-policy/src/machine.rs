@@ -7,6 +7,7 @@
 //! An expression that needs a body, or more time than its slice, stops its policy: the machine asks the host
 //! and then runs the policy again, which finds the values it has.
 
+mod branches;
 pub(crate) mod evaluate;
 pub(crate) mod io;
 pub(crate) mod step;
@@ -18,8 +19,10 @@ use crate::context::{Context, Response};
 use crate::failure::{Answer, Failure, LastError};
 use crate::plan::{Node, Plan};
 use crate::policies::cors::{Cors, Said};
+use crate::policies::cross_domain;
 use crate::section::Section;
 use crate::trace::header_lines;
+use branches::{Branches, Ended, Failed};
 use evaluate::Evaluations;
 use handfast_core::UnixTime;
 use handfast_core::message::{Fields, ResponseHead};
@@ -40,6 +43,10 @@ pub struct Machine {
     evaluations: Evaluations,
     /// Policies that have something left to do when the response is final.
     deferred: VecDeque<Arc<Node>>,
+    /// Whether it runs one list of policies for another machine.
+    is_branch: bool,
+    /// How a branch ended.
+    ended: Option<Ended>,
 }
 
 /// A list of policies being run; the first frame is the section itself.
@@ -59,6 +66,8 @@ enum Waiting {
     /// The answer belongs to an expression; then this is done again.
     ForValue(Asked, Again),
     ForSleep,
+    /// For answers to its branches.
+    ForBranches(Box<Branches>),
     /// Nobody looks at the answer.
     ForDeferred(Verdict),
     Over,
@@ -95,6 +104,10 @@ impl Machine {
         if context.trace && context.received_headers.is_none() {
             context.received_headers = Some(header_lines(&context.request.fields));
         }
+        Self::bare(plan, context)
+    }
+
+    fn bare(plan: Arc<Plan>, context: Context) -> Self {
         Self {
             plan,
             context,
@@ -103,6 +116,8 @@ impl Machine {
             waiting: Waiting::ToStart,
             evaluations: Evaluations::default(),
             deferred: VecDeque::new(),
+            is_branch: false,
+            ended: None,
         }
     }
 
@@ -139,6 +154,8 @@ impl Machine {
                     self.run(&plan, now)
                 }
                 Flow::Await(output) => return output,
+                Flow::Split(end) => self.split(end, now),
+                Flow::FromCache if self.is_branch => self.end(Ended::FromCache),
                 Flow::FromCache => {
                     self.enter(Section::Outbound);
                     if let Some(frame) = self.frames.first_mut() {
@@ -148,6 +165,7 @@ impl Machine {
                 }
                 Flow::Finish => self.finish(Verdict::Answered, now),
                 Flow::Fail(failure) => self.fail(&plan, failure, now),
+                Flow::Unwind(failure) => self.unwind(&plan, failure, now),
             };
         }
     }
@@ -157,11 +175,19 @@ impl Machine {
         let waiting = std::mem::replace(&mut self.waiting, Waiting::ForAnswer);
         match (waiting, input) {
             (Waiting::ToStart, Input::Start) => {
-                self.enter(Section::Inbound);
+                self.enter(if self.is_branch { self.section } else { Section::Inbound });
                 self.run(plan, now)
             }
             (Waiting::ToStart, Input::Preflight) => self.preflight(plan, 0, now),
-            (Waiting::ToStart, Input::Reject(failure)) => self.reject(plan, (0, failure), now),
+            (Waiting::ToStart, Input::Reject(failure)) => {
+                match cross_domain::for_rejection(plan, &self.context, &failure) {
+                    Some(file) => {
+                        self.context.response = Some(file);
+                        Flow::Finish
+                    }
+                    None => self.reject(plan, (0, failure), now),
+                }
+            }
             (Waiting::ForSleep, Input::Slept) => self.run(plan, now),
             (Waiting::ForValue(asked, again), answer) => self.have(plan, (asked, again), answer, now),
             (Waiting::ForAnswer, answer) => match current(plan, self.section, &self.frames) {
@@ -171,9 +197,14 @@ impl Machine {
                 }
                 None => Flow::unexpected(&answer),
             },
+            (Waiting::ForBranches(branches), Input::Branch(number, answer)) => {
+                self.resume_branch(branches, (number, *answer), now)
+            }
             (Waiting::ForDeferred(verdict), _) => self.finish(verdict, now),
             (Waiting::Over, _) => Flow::Await(self.done(Verdict::Failed)),
-            (Waiting::ToStart | Waiting::ForSleep, other) => Flow::unexpected(&other),
+            (Waiting::ToStart | Waiting::ForSleep | Waiting::ForBranches(_), other) => {
+                Flow::unexpected(&other)
+            }
         }
     }
 
@@ -308,8 +339,12 @@ impl Machine {
                     Ok(After::Leave) => self.skip(),
                     Ok(After::Again(pause)) if pause.is_zero() => {}
                     Ok(After::Again(pause)) => return self.sleep(pause),
+                    Ok(After::Ask(output)) => return self.ask(output),
+                    Ok(After::Recover) => self.skip(),
                     Err(halt) => return self.flow(Err(halt), Again::After),
                 }
+            } else if self.is_branch {
+                return self.end(Ended::Through);
             } else if let Some(verdict) = self.end_section() {
                 return self.finish(verdict, now);
             }
@@ -330,10 +365,24 @@ impl Machine {
                 self.frames.push(frame);
                 return after;
             }
-            Ok(After::Leave) | Err(Halt::Fail(_)) => {}
+            Ok(After::Leave | After::Recover | After::Ask(_)) | Err(Halt::Fail(_)) => {}
         }
         self.evaluations.clear();
         after
+    }
+
+    /// Waits for an answer to a wrapper whose block was left.
+    fn ask(&mut self, output: Output) -> Flow {
+        self.waiting = Waiting::ForAnswer;
+        Flow::Await(output)
+    }
+
+    /// The end of a branch; what follows is the other machine's.
+    fn end(&mut self, ended: Ended) -> Flow {
+        self.ended = Some(ended);
+        self.waiting = Waiting::Over;
+        self.frames.clear();
+        Flow::Await(Output::Done(Verdict::Completed))
     }
 
     fn sleep(&mut self, pause: Duration) -> Flow {
@@ -373,8 +422,18 @@ impl Machine {
                 Ok(After::Leave) => {}
                 Ok(After::Again(pause)) if pause.is_zero() => return self.run(plan, now),
                 Ok(After::Again(pause)) => return self.sleep(pause),
+                Ok(After::Ask(output)) => return self.ask(output),
+                Ok(After::Recover) => {
+                    self.context.last_error = None;
+                    self.skip();
+                    return self.run(plan, now);
+                }
                 Err(halt) => return self.flow(Err(halt), Again::Failing(failure)),
             }
+        }
+        if self.is_branch {
+            let error = self.context.last_error.clone();
+            return self.end(Ended::Failed(Failed { failure, error }));
         }
         if self.section != Section::OnError
             && let Some(response) = failure.response(&self.context.request_id)
@@ -419,6 +478,9 @@ impl Machine {
     /// Lets the policies that asked for it do what they have left to do, then stops. The response is final:
     /// a failure changes nothing any more.
     fn finish(&mut self, verdict: Verdict, now: UnixTime) -> Flow {
+        if self.is_branch {
+            return self.end(Ended::Final);
+        }
         while let Some(node) = self.deferred.front().map(Arc::clone) {
             let left = node.step.after_response(&mut self.at(&node, now, false));
             if let Err(halt @ Halt::Wait(_)) = left {

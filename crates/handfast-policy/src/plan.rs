@@ -82,6 +82,15 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// A plan that has policies in one section only.
+    pub(crate) fn of_section(section: Section, nodes: Vec<Arc<Node>>) -> Self {
+        let mut plan = Self::default();
+        if let Some(slot) = plan.sections.get_mut(section as usize) {
+            *slot = nodes;
+        }
+        plan
+    }
+
     /// The policies of a section in order.
     pub fn section(&self, section: Section) -> &[Arc<Node>] {
         self.sections.get(section as usize).map(Vec::as_slice).unwrap_or_default()

@@ -12,6 +12,10 @@ mod check_header;
 mod choose;
 mod convert_body;
 pub(crate) mod cors;
+pub(crate) mod cross_domain;
+mod dapr;
+mod dimension;
+mod emit_metric;
 mod find_and_replace;
 mod forward_request;
 mod get_authorization_context;
@@ -19,16 +23,20 @@ mod include_fragment;
 mod ip_filter;
 mod jsonp;
 mod limit_concurrency;
+mod log_to_eventhub;
 mod mock_response;
 mod multimap;
+mod proxy;
 mod quota;
 mod rate_limit;
 mod read;
 mod redirect_content_urls;
+mod refreshed_value;
 mod retry;
 mod return_response;
 mod rewrite_uri;
 mod send_request;
+mod service_bus;
 mod set_backend_service;
 mod set_body;
 mod set_header;
@@ -37,6 +45,8 @@ pub(crate) mod set_query_parameter;
 mod set_status;
 mod set_variable;
 mod token;
+mod token_limit;
+mod token_metric;
 mod trace;
 mod validate_azure_ad_token;
 mod validate_client_certificate;
@@ -46,6 +56,7 @@ mod validate_jwt;
 mod validate_parameters;
 mod validate_status_code;
 mod validation;
+mod wait;
 
 use crate::compile::{Compiler, Parts};
 use crate::schema::ElementSchema;
@@ -63,23 +74,34 @@ static ALL: &[&Policy] = &[
     &authentication_basic::POLICY,
     &authentication_certificate::POLICY,
     &authentication_managed_identity::POLICY,
+    &token_metric::AZURE_OPENAI,
+    &token_limit::AZURE_OPENAI,
     &cache_response::LOOKUP,
     &cache_value::LOOKUP,
     &cache_value::REMOVE,
     &cache_response::STORE,
     &cache_value::STORE,
+    &refreshed_value::POLICY,
     &check_header::POLICY,
     &choose::POLICY,
     &cors::POLICY,
+    &cross_domain::POLICY,
+    &emit_metric::POLICY,
     &find_and_replace::POLICY,
     &forward_request::POLICY,
     &get_authorization_context::POLICY,
     &include_fragment::POLICY,
+    &dapr::INVOKE,
     &ip_filter::POLICY,
     &convert_body::TO_XML,
     &jsonp::POLICY,
     &limit_concurrency::POLICY,
+    &token_metric::LLM,
+    &token_limit::LLM,
+    &log_to_eventhub::POLICY,
     &mock_response::POLICY,
+    &proxy::POLICY,
+    &dapr::PUBLISH,
     &quota::POLICY,
     &quota::BY_KEY,
     &rate_limit::POLICY,
@@ -90,6 +112,7 @@ static ALL: &[&Policy] = &[
     &rewrite_uri::POLICY,
     &send_request::ONE_WAY,
     &send_request::POLICY,
+    &service_bus::POLICY,
     &set_backend_service::POLICY,
     &set_body::POLICY,
     &set_header::POLICY,
@@ -105,6 +128,7 @@ static ALL: &[&Policy] = &[
     &validate_jwt::POLICY,
     &validate_parameters::POLICY,
     &validate_status_code::POLICY,
+    &wait::POLICY,
     &convert_body::TO_JSON,
 ];
 

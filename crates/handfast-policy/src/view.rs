@@ -178,10 +178,7 @@ impl ContextView for View<'_> {
     }
 
     fn random(&mut self, bytes: &mut [u8]) {
-        match &mut self.context.entropy {
-            Some(entropy) => entropy.fill(bytes),
-            None => self.context.sequence.fill(&self.context.request_id, bytes),
-        }
+        self.context.random(bytes);
     }
 }
 

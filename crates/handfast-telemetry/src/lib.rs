@@ -3,10 +3,12 @@
 //!
 //! *Not* here: deciding what to log (the roles do), and any IO on a data-plane thread.
 
+pub mod emitted;
 pub mod json;
 pub mod metrics;
 pub mod sink;
 
+pub use emitted::Emitted;
 pub use json::JsonLine;
 pub use metrics::{Metric, Metrics};
 pub use sink::{LogSink, LogWriter, PendingLine};

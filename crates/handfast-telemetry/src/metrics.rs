@@ -1,6 +1,7 @@
 //! Counters of the data plane. Names are an enum, so a metric cannot be misspelt or made up in passing;
 //! each is one relaxed atomic, and reading them costs the request path nothing.
 
+use crate::emitted::Emitted;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -39,6 +40,7 @@ metrics! {
     UpstreamReuses "handfast_upstream_reuses_total" "Requests sent on a kept-alive upstream connection.",
     UpstreamFailures "handfast_upstream_failures_total" "Upstream exchanges that ended in an error.",
     FusedHops "handfast_fused_hops_total" "Hops that were called in process.",
+    HubEventsDropped "handfast_hub_events_dropped_total" "Events of policies that no event hub took.",
     LogLinesDropped "handfast_log_lines_dropped_total" "Log batches dropped because the sink was behind.",
 }
 
@@ -46,11 +48,13 @@ metrics! {
 #[derive(Debug)]
 pub struct Metrics {
     values: Vec<AtomicU64>,
+    emitted: Emitted,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { values: Metric::ALL.iter().map(|_| AtomicU64::new(0)).collect() }
+        let values = Metric::ALL.iter().map(|_| AtomicU64::new(0)).collect();
+        Self { values, emitted: Emitted::default() }
     }
 }
 
@@ -65,13 +69,19 @@ impl Metrics {
         self.values[metric as usize].load(Ordering::Relaxed)
     }
 
-    /// The Prometheus text exposition of all counters.
+    /// Metrics that policies make up.
+    pub fn emitted(&self) -> &Emitted {
+        &self.emitted
+    }
+
+    /// The Prometheus text exposition of all counters, and of what policies emitted.
     pub fn prometheus(&self) -> String {
         let mut out = String::new();
         for &metric in Metric::ALL {
             let (name, help, value) = (metric.name(), metric.help(), self.get(metric));
             let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}");
         }
+        self.emitted.prometheus(&mut out);
         out
     }
 }
@@ -86,6 +96,6 @@ mod tests {
         metrics.count(Metric::Requests);
         let text = metrics.prometheus();
         assert!(text.contains("handfast_requests_total 1\n"));
-        assert_eq!(text.matches("# TYPE").count(), Metric::ALL.len());
+        assert_eq!(text.matches("# TYPE").count(), Metric::ALL.len() + 1);
     }
 }

@@ -183,6 +183,7 @@ impl TestEngine {
             protocol: UpstreamProtocol::Http1,
             source: None,
             dedicated: None,
+            tunnel: None,
         }
     }
 
@@ -195,6 +196,7 @@ impl TestEngine {
             protocol: UpstreamProtocol::Http1,
             source: None,
             dedicated: None,
+            tunnel: None,
         }
     }
 }

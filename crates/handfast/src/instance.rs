@@ -8,7 +8,7 @@ use crate::output::Failure;
 use crate::trust;
 use handfast_core::{Clock, Diagnostic, UnixTime};
 use handfast_edge::EdgePlan;
-use handfast_gateway::{DebugKey, GatewayPlan, IdentityEndpoint};
+use handfast_gateway::{DebugKey, GatewayPlan, IdentityEndpoint, sidecar_from_environment};
 use handfast_model::{ChangeSet, Command, Context, Graph, Material, Settings, apply, kind};
 use handfast_net::{
     Address, Engine, EngineConfig, GlobalLimits, Hop, ListenError, ListenSource, ListenerPlan, PrivateName,
@@ -103,6 +103,7 @@ impl Instance {
             issue: issuer(ca.clone(), clock.clone()),
             identity: IdentityEndpoint::from_environment(|name| std::env::var(name).ok()).map(Arc::new),
             debug_key: Arc::new(DebugKey::new(&open_key(&store, DEBUG_BLOB)?)),
+            dapr: sidecar_from_environment(|name| std::env::var(name).ok()),
             domain: settings.gateway_domain.clone(),
         };
         let engine = Engine::start(EngineConfig {

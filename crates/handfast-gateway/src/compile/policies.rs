@@ -48,6 +48,7 @@ pub(super) struct Policies<'a> {
     values_id: [u8; 32],
     fragments: HashMap<String, FragmentSource>,
     backends: BTreeSet<String>,
+    loggers: BTreeSet<String>,
     certificates: Found<'a>,
     schemas: Schemas,
 }
@@ -70,6 +71,7 @@ impl<'a> Policies<'a> {
             named_values,
             fragments: fragments(task),
             backends: backends.cloned().collect(),
+            loggers: hubs(task),
             certificates,
             schemas,
         }
@@ -120,6 +122,11 @@ impl<'a> Policies<'a> {
         Ok(Some((id.key().to_owned(), document)))
     }
 
+    /// Values by display name.
+    pub(super) fn named_values(&self) -> &HashMap<String, String> {
+        &self.named_values
+    }
+
     /// The service's schemas.
     pub(super) fn schemas(&self) -> Schemas {
         self.schemas.clone()
@@ -156,6 +163,7 @@ impl<'a> Policies<'a> {
             named_value: &|name| self.named_values.get(name).cloned(),
             fragment: &|id| self.fragments.get(&id.to_lowercase()).cloned(),
             backend_exists: &|id| self.backends.contains(&id.to_lowercase()),
+            logger_exists: &|id| self.loggers.contains(&id.to_lowercase()),
             certificate_thumbprint: &|id| self.certificates.0.get(&id.to_lowercase()).cloned(),
             certificate: &|id| self.certificate(id),
             schema: &|id| self.schemas.get(&id.to_lowercase()).map(|(_, schema)| schema.clone()),
@@ -239,6 +247,16 @@ fn named_values(task: &Task<'_>) -> HashMap<String, String> {
         values.extend(value.map(|value| (name.to_owned(), value)));
     });
     values
+}
+
+/// Loggers that are event hubs, by lower-case id.
+fn hubs(task: &Task<'_>) -> BTreeSet<String> {
+    let is_hub = |resource: &&Arc<Resource>| {
+        let kind = resource.properties().get("loggerType").and_then(|kind| kind.as_str());
+        kind.is_some_and(|kind| kind.eq_ignore_ascii_case("azureEventHub"))
+    };
+    let loggers = task.graph.children(&task.resource.id, "loggers").filter(is_hub);
+    loggers.map(|resource| resource.name().to_lowercase()).collect()
 }
 
 /// Fragments by lower-case id.

@@ -67,7 +67,7 @@ async fn document(forwarder: &Forwarder<'_>, url: &str) -> Result<Bytes, String>
             head.fields.append(name.as_bytes(), value.as_bytes()).map_err(|error| error.to_string())?;
         }
         let (mode, version) = (TlsMode::default(), BackendVersion::Http1);
-        let route = Route { url: place, mode, version, credential: None, timeout: TIME_MAX };
+        let route = Route { url: place, mode, version, credential: None, timeout: TIME_MAX, proxy: None };
         let outgoing = Outgoing { head, body: Body::Empty, upgrade: false };
         let sent = forwarder.send(&route, outgoing).await;
         let mut response = sent.map_err(|failure| format!("\"{url}\": {failure:?}"))?;

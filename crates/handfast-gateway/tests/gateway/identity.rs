@@ -11,10 +11,10 @@ use std::time::Duration;
 
 /// An endpoint that answers as it is told, and what it was asked.
 #[derive(Clone, Default)]
-struct Double(Arc<Mutex<(Vec<String>, String)>>);
+pub(crate) struct Double(Arc<Mutex<(Vec<String>, String)>>);
 
 impl Double {
-    fn start() -> (Self, ScriptedUpstream) {
+    pub(crate) fn start() -> (Self, ScriptedUpstream) {
         let double = Self::default();
         let script = double.clone();
         let upstream = ScriptedUpstream::start(move |_, mut peer| {
@@ -42,13 +42,13 @@ impl Double {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).1 = text;
     }
 
-    fn grants(&self, token: &str, world: &World, seconds: i64) {
+    pub(crate) fn grants(&self, token: &str, world: &World, seconds: i64) {
         let expires_on = (world.engine.clock.now().0 + seconds).to_string();
         let body = json!({ "access_token": token, "expires_on": expires_on, "token_type": "Bearer" });
         self.answers("200 OK", &body.to_string());
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).0)
     }
 }

@@ -45,6 +45,7 @@ impl World {
             issue: Arc::new(move |host| Some(issuer.server(host))),
             identity: None,
             debug_key: Arc::new(DebugKey::new(&[9; 32])),
+            dapr: None,
             domain: "gateway.localhost".to_owned(),
         };
         let mut world = Self {

@@ -41,7 +41,7 @@ impl Core {
             address: target.address.clone(),
             reason: reason.to_string(),
         };
-        let raw = match (local, &target.address) {
+        let mut raw = match (local, &target.address) {
             (Some(listener), address) => {
                 self.connect_local(listener, address, target.source).map_err(|e| refused(&e))?
             }
@@ -54,6 +54,9 @@ impl Core {
                 return Err(refused(&"nothing listens on that virtual address"));
             }
         };
+        if let Some(tunnel) = &target.tunnel {
+            tunnel.open(&mut raw).await.map_err(|reason| refused(&reason))?;
+        }
         let Some(tls) = &target.tls else { return Ok(Io::Plain(raw)) };
         let Some(name) = target.server_name.clone() else {
             return Err(refused(&"the target has TLS but no server name"));

@@ -3,7 +3,7 @@
 
 use super::host::split;
 use super::{Block, Exchange, Expectation, Mismatch, Outcome};
-use crate::context::{Body, Context};
+use crate::context::{Body, Context, ProxySelection};
 use crate::machine::io::{BackendVersion, ForwardRequest, SendRequest};
 use crate::trace::Detail;
 use crate::view::message::response_of;
@@ -45,6 +45,7 @@ impl Forwarded {
             fields: context.request.fields.clone(),
             options: vec![
                 ("certificate", certificate),
+                ("proxy", backend.proxy.as_ref().map_or_else(|| "none".to_owned(), proxy_text)),
                 ("timeout-ms", options.timeout.as_millis().to_string()),
                 ("http-version", version.to_owned()),
                 ("follow-redirects", options.follow_redirects.to_string()),
@@ -60,12 +61,21 @@ impl Forwarded {
     }
 }
 
+/// The proxy, and the credentials that it gets.
+fn proxy_text(proxy: &ProxySelection) -> String {
+    let credentials = proxy.authorization.as_ref().map(|value| format!(" {}", value.expose()));
+    format!("{}{}", proxy.url, credentials.unwrap_or_default())
+}
+
 /// A request of the document's own, every header line of it.
 pub(super) fn sent_text(request: &SendRequest) -> String {
     let mut text =
         format!("{} {}\n@timeout-ms {}\n", request.method, request.url, request.timeout.as_millis());
     if let Some(certificate) = &request.certificate {
         text.push_str(&format!("@certificate {certificate}\n"));
+    }
+    if let Some(proxy) = &request.proxy {
+        text.push_str(&format!("@proxy {}\n", proxy_text(proxy)));
     }
     for (name, value) in request.fields.iter() {
         text.push_str(&format!("{}: {}\n", String::from_utf8_lossy(name), String::from_utf8_lossy(value)));
@@ -111,6 +121,8 @@ pub(super) fn exchange(exchange: &Exchange, outcome: &Outcome) -> Vec<Mismatch> 
             Expectation::LastError => {
                 mismatch(block, "last error", lines(block), last_error(&outcome.context))
             }
+            Expectation::Metrics => mismatch(block, "metrics", lines(block), outcome.metrics.clone()),
+            Expectation::Logged => mismatch(block, "logged events", lines(block), outcome.logged.clone()),
             Expectation::Waits => {
                 let waits = outcome.waits.iter().map(|wait| format!("{} s", wait.as_secs_f64())).collect();
                 mismatch(block, "waits", lines(block), waits)

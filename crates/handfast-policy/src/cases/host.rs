@@ -1,22 +1,20 @@
 //! The host of a case: scripted backend, in-memory counters, a clock that moves when the machine sleeps.
 
-use super::compare::{self, Forwarded};
+use super::compare;
 use super::facts::START;
-use super::{Block, Case, CaseError, Exchange, Mismatch, Outcome, Reply, Setup, Traced};
+use super::play::Play;
+use super::{Block, Case, CaseError, Exchange, Mismatch, Outcome, Setup, Traced};
 use crate::compile::{CompileOptions, FragmentSource, compile};
-use crate::context::{Body, Context, Response};
+use crate::context::Context;
 use crate::machine::Machine;
-use crate::machine::io::{
-    Cached, CountRequest, CountWhen, Counted, ForwardFailure, Input, Output, Permit, QuotaPeriod, QuotaUsage,
-    Side, TokenFailure,
-};
+use crate::machine::io::{Cached, CountRequest, CountWhen, Counted, Input, Output, QuotaPeriod, QuotaUsage};
 use crate::plan::{Plan, ScopedDocument, compile_effective};
 use crate::reader::Format;
 use crate::tokens::{FoundKeys, IssuerKeys, KeysUnavailable};
 use crate::trace::trace_document;
 use bytes::Bytes;
 use handfast_core::message::{Method, RequestHead, ResponseHead, standard_reason};
-use handfast_core::{Diagnostic, Secret, UnixTime};
+use handfast_core::{Diagnostic, UnixTime};
 use handfast_pki::jose::KeySet;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -79,6 +77,7 @@ fn prepare(case: &Case) -> (Arc<Plan>, Vec<Diagnostic>) {
             named_value: &|name| case.named_values.get(name).cloned(),
             fragment: &fragment,
             backend_exists: &|id| case.backends.as_ref().is_none_or(|known| known.iter().any(|k| k == id)),
+            logger_exists: &|id| case.loggers.as_ref().is_none_or(|known| known.iter().any(|k| k == id)),
             certificate_thumbprint: &|id| case.certificates.get(id).cloned(),
             schema: &|id| case.schemas.get(id).cloned(),
             ..CompileOptions::new(document.scope, document.format)
@@ -91,15 +90,15 @@ fn prepare(case: &Case) -> (Arc<Plan>, Vec<Diagnostic>) {
     (Arc::new(compile_effective(&documents)), diagnostics)
 }
 
-struct World<'c> {
-    now: UnixTime,
+pub(super) struct World<'c> {
+    pub(super) now: UnixTime,
     /// End of the window and calls in it, by key.
     counters: HashMap<String, (UnixTime, u32)>,
     /// What is cached, and until when.
-    cache: HashMap<String, (Cached, UnixTime)>,
+    pub(super) cache: HashMap<String, (Cached, UnixTime)>,
     /// By key and begin of the period.
-    quotas: HashMap<(String, i64), QuotaUsage>,
-    case: &'c Case,
+    pub(super) quotas: HashMap<(String, i64), QuotaUsage>,
+    pub(super) case: &'c Case,
 }
 
 impl World<'_> {
@@ -115,96 +114,39 @@ impl World<'_> {
             None => Input::Start,
         };
         let mut machine = Machine::new(Arc::clone(plan), context);
-        let (mut forwards, mut sends, mut waits) = (Vec::new(), Vec::new(), Vec::new());
-        let mut received = Bytes::new();
-        let mut replies = exchange.replies.iter();
+        let mut play = Play::new(self, sent, &exchange.replies);
         let mut input = begin;
         for _ in 0..STEPS_MAX {
-            let seconds = self.now.0 - began.0;
-            machine.context_mut().elapsed = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
-            input = match machine.step(input, self.now) {
-                Output::Done(_) => {
-                    let context = machine.into_context();
-                    return Ok(outcome(Traffic { forwards, sends, waits }, context, &received));
-                }
-                Output::Send(request) => {
-                    sends.push(compare::sent_text(&request));
-                    Input::Sent(if request.detached {
-                        Ok(Response::default())
-                    } else {
-                        response_to_send(replies.next())?
-                    })
-                }
-                Output::Forward(forward) => {
-                    forwards.push(Forwarded::new(&forward, machine.context(), &sent));
-                    let (reply, body) = reply(replies.next())?;
-                    received = body;
-                    reply
-                }
-                Output::ReadBody { side: Side::Request, .. } => Input::Body(sent.clone()),
-                Output::ReadBody { side: Side::Response, .. } => Input::Body(received.clone()),
-                Output::Count(count) => Input::Counted(self.count(count)),
-                Output::CacheGet { key } => {
-                    let left =
-                        |end: UnixTime| u64::try_from(end.0 - self.now.0).ok().filter(|left| *left > 0);
-                    Input::Cached(self.cache.get(&key).and_then(|(cached, end)| {
-                        left(*end).map(|left| (cached.clone(), Duration::from_secs(left)))
-                    }))
-                }
-                Output::CacheSet { key, entry, life } => {
-                    self.cache.insert(key, (entry, self.now.plus(life)));
-                    Input::Stored
-                }
-                Output::CacheRemove { key } => {
-                    self.cache.remove(&key);
-                    Input::Stored
-                }
-                Output::QuotaUsed(period) => {
-                    let used = self.quotas.get(&self.quota(&period)).copied();
-                    Input::Used(used.unwrap_or_default())
-                }
-                Output::QuotaAdd(period, more) => {
-                    let used = self.quotas.entry(self.quota(&period)).or_default();
-                    (used.calls, used.bytes) = (used.calls + more.calls, used.bytes + more.bytes);
-                    Input::Stored
-                }
-                Output::Acquire { key, .. } => {
-                    let taken = self.case.facts.permits_taken.iter().any(|taken| **taken == *key);
-                    Input::Permit((!taken).then(|| Permit::new(())))
-                }
-                Output::Keys { urls, newer } => Input::Keys(self.keys(&urls, newer)?),
-                Output::Authorization(asked) => {
-                    let name = format!("{}/{}", asked.provider, asked.authorization);
-                    let caller = asked.caller.as_ref().map(|caller| caller.expose().as_str());
-                    let token = self.case.facts.token(&name, caller);
-                    let none = || TokenFailure { message: format!("there is no authorization '{name}'") };
-                    Input::Authorization(token.map(|token| Secret::new(token.to_owned())).ok_or_else(none))
-                }
-                Output::Token { resource, client_id } => {
-                    let token = self.case.facts.token(&resource, client_id.as_deref());
-                    let none = || TokenFailure { message: format!("there is no token for '{resource}'") };
-                    Input::Token(token.map(|token| Secret::new(token.to_owned())).ok_or_else(none))
-                }
-                Output::Sleep(time) => {
-                    self.now = self.now.plus(time);
-                    waits.push(time);
-                    Input::Slept
-                }
-                Output::Yield => Input::Resumed,
+            let now = play.now();
+            let seconds = u64::try_from(now.0 - began.0).unwrap_or(0);
+            machine.context_mut().elapsed = Duration::from_secs(seconds);
+            input = match machine.step(input, now) {
+                Output::Done(_) => return Ok(play.outcome(machine.into_context())),
+                output => play.answer(output, machine.context())?,
             };
         }
         Err(CaseError::new(exchange.line, "the request did not end"))
     }
 
+    pub(super) fn add(&mut self, period: &QuotaPeriod, more: QuotaUsage) {
+        let used = self.quotas.entry(self.quota(period)).or_default();
+        (used.calls, used.bytes) = (used.calls + more.calls, used.bytes + more.bytes);
+    }
+
     /// The counter of the period that it is now.
-    fn quota(&self, period: &QuotaPeriod) -> (String, i64) {
+    pub(super) fn quota(&self, period: &QuotaPeriod) -> (String, i64) {
         let length = i64::try_from(period.length.as_secs()).unwrap_or(i64::MAX);
-        let begin = if length == 0 { 0 } else { (self.now.0 - period.anchor.0).div_euclid(length) };
+        let begin =
+            if length == 0 { 0 } else { self.now.0 - (self.now.0 - period.anchor.0).rem_euclid(length) };
         (period.key.clone(), begin)
     }
 
     /// The keys that the case has for metadata documents.
-    fn keys(&self, urls: &[Arc<str>], newer: bool) -> Result<Result<FoundKeys, KeysUnavailable>, CaseError> {
+    pub(super) fn keys(
+        &self,
+        urls: &[Arc<str>],
+        newer: bool,
+    ) -> Result<Result<FoundKeys, KeysUnavailable>, CaseError> {
         let [first, later] = &self.case.issuers;
         let mut issuers = Vec::new();
         for url in urls {
@@ -218,7 +160,7 @@ impl World<'_> {
     }
 
     /// Fixed windows that begin with their first call.
-    fn count(&mut self, count: CountRequest) -> Counted {
+    pub(super) fn count(&mut self, count: CountRequest) -> Counted {
         let now = self.now;
         let window = self.counters.entry(count.key).or_insert((now.plus(count.period), 0));
         if window.0 <= now {
@@ -244,45 +186,6 @@ fn issuer(block: &Block) -> Result<IssuerKeys, CaseError> {
     let issuer = issuer.ok_or_else(|| wrong("expected a JSON object with 'issuer' and 'keys'".to_owned()))?;
     let keys = KeySet::parse(block.text.as_bytes()).map_err(|error| wrong(error.to_string()))?;
     Ok(IssuerKeys { issuer: issuer.to_owned(), keys })
-}
-
-/// What went out and how long the machine slept.
-struct Traffic {
-    forwards: Vec<Forwarded>,
-    sends: Vec<String>,
-    waits: Vec<Duration>,
-}
-
-fn outcome(traffic: Traffic, mut context: Context, received: &Bytes) -> Outcome {
-    let response = context.response.take().unwrap_or_default();
-    let body = match response.body {
-        Body::Replace(bytes) => bytes.to_vec(),
-        Body::Keep => received.to_vec(),
-    };
-    let Traffic { forwards, sends, waits } = traffic;
-    Outcome { forwards, sends, waits, context, response: response.head, body }
-}
-
-fn response_to_send(scripted: Option<&Reply>) -> Result<Result<Response, ForwardFailure>, CaseError> {
-    Ok(match reply(scripted)? {
-        (Input::Response(head), body) => Ok(Response { head, body: Body::Replace(body) }),
-        (Input::ForwardFailed(failure), _) => Err(failure),
-        (other, _) => Err(ForwardFailure::Connection(other.name().to_owned())),
-    })
-}
-
-fn reply(scripted: Option<&Reply>) -> Result<(Input, Bytes), CaseError> {
-    Ok(match scripted {
-        None => (Input::Response(ResponseHead::new(200)), Bytes::new()),
-        Some(Reply::Timeout) => (Input::ForwardFailed(ForwardFailure::Timeout), Bytes::new()),
-        Some(Reply::Refused(text)) => {
-            (Input::ForwardFailed(ForwardFailure::Connection(text.clone())), Bytes::new())
-        }
-        Some(Reply::Response(block)) => {
-            let (head, body) = response(block)?;
-            (Input::Response(head), body)
-        }
-    })
 }
 
 /// `GET /path`, header lines, an empty line, the body.
@@ -314,7 +217,7 @@ fn request(block: &Block, context: &mut Context) -> Result<Bytes, CaseError> {
 }
 
 /// `200 OK`, header lines, an empty line, the body.
-fn response(block: &Block) -> Result<(ResponseHead, Bytes), CaseError> {
+pub(super) fn response(block: &Block) -> Result<(ResponseHead, Bytes), CaseError> {
     let (head, body) = split(&block.text);
     let mut lines = head.lines();
     let first = lines.next().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Reads the sections of a case file.
 
-use super::{Block, Case, CaseError, Document, Exchange, Expectation, Reply};
+use super::{Block, Case, CaseError, Delayed, Document, Exchange, Expectation, Reply};
 use crate::reader::Format;
 use crate::section::Scope;
 use handfast_openapi::contract::Compiled;
@@ -63,6 +63,9 @@ fn add(case: &mut Case, header: &str, mut block: Block) -> Result<(), CaseError>
             case.facts.backends(named.clone());
             case.backends = Some(named.map(|(id, _)| id).collect());
         }
+        "loggers" => {
+            case.loggers = Some(block.text.lines().map(|line| line.trim().to_owned()).collect());
+        }
         "certificates" => {
             for (index, text) in block.text.lines().enumerate() {
                 let Some((id, thumbprint)) = text.split_once(':') else {
@@ -89,6 +92,10 @@ fn add(case: &mut Case, header: &str, mut block: Block) -> Result<(), CaseError>
             case.exchanges.push(Exchange { line, after, request: block, ..Exchange::default() });
         }
         "backend" => {
+            let (delay, rest) = match rest.strip_prefix("after ") {
+                Some(_) => (seconds(rest, line)?, ""),
+                None => (Duration::ZERO, rest),
+            };
             let reply = match rest.split_once(' ').unwrap_or((rest, "")) {
                 ("", _) => Reply::Response(block),
                 ("timeout", _) => Reply::Timeout,
@@ -97,15 +104,15 @@ fn add(case: &mut Case, header: &str, mut block: Block) -> Result<(), CaseError>
                     return Err(unknown(
                         line,
                         header,
-                        "'backend', 'backend timeout' or 'backend refused TEXT'",
+                        "'backend', 'backend after N s', 'backend timeout' or 'backend refused TEXT'",
                     ));
                 }
             };
-            last(case, line)?.replies.push(reply);
+            last(case, line)?.replies.push(Delayed { after: delay, reply });
         }
         "expect" => expectation(case, rest, block)?,
         _ => {
-            let accepted = "policy, fragment, named-value, backends, certificates, issuer, newer-issuer, context, certificate, example, openapi, schema, request, backend or expect";
+            let accepted = "policy, fragment, named-value, backends, loggers, certificates, issuer, newer-issuer, context, certificate, example, openapi, schema, request, backend or expect";
             return Err(unknown(line, header, accepted));
         }
     }
@@ -154,9 +161,10 @@ fn expectation(case: &mut Case, name: &str, block: Block) -> Result<(), CaseErro
         "variables" => Expectation::Variables,
         "last-error" => Expectation::LastError,
         "waits" => Expectation::Waits,
+        "metrics" => Expectation::Metrics,
+        "logged" => Expectation::Logged,
         _ => {
-            let accepted =
-                "forward, no forward, send, response, trace, variables, last-error, waits or diagnostics";
+            let accepted = "forward, no forward, send, response, trace, variables, last-error, waits, metrics, logged or diagnostics";
             return Err(unknown(block.line, name, accepted));
         }
     };
@@ -176,7 +184,7 @@ fn seconds(text: &str, line: usize) -> Result<Duration, CaseError> {
     let number = text.strip_prefix("after ").and_then(|rest| rest.strip_suffix(" s")).map(str::trim);
     match number.and_then(|number| number.parse().ok()) {
         Some(seconds) => Ok(Duration::from_secs(seconds)),
-        None => Err(unknown(line, text, "'request' or 'request after N s'")),
+        None => Err(unknown(line, text, "nothing or 'after N s'")),
     }
 }
 

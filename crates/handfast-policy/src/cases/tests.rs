@@ -39,12 +39,12 @@ fn files_that_are_no_cases_are_refused_with_the_line() {
         ("# t\n", "line 1: a case needs at least one '== policy SCOPE'"),
         (
             "# t\n== polcy api\n",
-            "line 2: unknown 'polcy api'; expected policy, fragment, named-value, backends, certificates, issuer, newer-issuer, context, certificate, example, openapi, schema, request, backend or expect",
+            "line 2: unknown 'polcy api'; expected policy, fragment, named-value, backends, loggers, certificates, issuer, newer-issuer, context, certificate, example, openapi, schema, request, backend or expect",
         ),
         ("# t\n== expect response\n200 OK\n", "line 2: this section belongs after a '== request'"),
         (
             "# t\n== policy api\n<p/>\n== request soon\n",
-            "line 4: unknown 'soon'; expected 'request' or 'request after N s'",
+            "line 4: unknown 'soon'; expected nothing or 'after N s'",
         ),
     ] {
         assert_eq!(Case::parse(text).expect_err("no case").to_string(), error);

@@ -5,6 +5,8 @@ use crate::position::Position;
 use crate::tree::{Element, Node, Value};
 use handfast_core::Diagnostic;
 
+/// The policies that take templates.
+const TEMPLATES: &[&str] = &["invoke-dapr-binding", "publish-to-dapr", "set-body"];
 /// The longest display name.
 const NAME_MAX: usize = 256;
 
@@ -12,8 +14,13 @@ type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Replaces every reference in the values below an element; unknown names are errors except in Liquid.
 pub(crate) fn substitute(element: &mut Element, lookup: Lookup<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    let liquid = element.name == "set-body" && element.attribute("template").is_some();
+    let liquid = is_template(element);
     substitute_below(element, liquid, lookup, diagnostics);
+}
+
+/// Whether an element's text is a Liquid template, in which braces have a meaning of their own.
+fn is_template(element: &Element) -> bool {
+    TEMPLATES.contains(&element.name.as_str()) && element.attribute("template").is_some()
 }
 
 fn substitute_below(
@@ -36,7 +43,7 @@ fn substitute_below(
     for child in &mut element.children {
         match child {
             Node::Element(child) if element.markup.is_none() => {
-                let liquid = liquid || (child.name == "set-body" && child.attribute("template").is_some());
+                let liquid = liquid || is_template(child);
                 substitute_below(child, liquid, lookup, diagnostics);
             }
             Node::Text { text, position } if element.markup.is_none() => {

@@ -27,6 +27,7 @@ const DOCUMENT: &str = r#"<policies>
   <on-error><return-response><set-status code="500" /><set-body>text</set-body></return-response></on-error>
 </policies>"#;
 
+/// Answers whatever is asked; of questions beside one another, the first of the new ones or nothing.
 fn answer(output: Output) -> Option<Input> {
     Some(match output {
         Output::Done(_) => return None,
@@ -37,12 +38,17 @@ fn answer(output: Output) -> Option<Input> {
             Input::Counted(Counted { allowed: true, remaining: 0, retry_after: Duration::ZERO })
         }
         Output::CacheGet { .. } => Input::Cached(None),
-        Output::CacheSet { .. } | Output::CacheRemove { .. } | Output::QuotaAdd(..) => Input::Stored,
+        Output::CacheSet { .. } | Output::CacheRemove { .. } => Input::Stored,
         Output::QuotaUsed(_) => Input::Used(QuotaUsage::default()),
         Output::Acquire { .. } => Input::Permit(Some(Permit::new(()))),
         Output::Keys { .. } => return None,
+        Output::Log(_) | Output::Settle(_) | Output::Meter(_) => Input::Stored,
         Output::Token { .. } => Input::Token(Ok(Secret::new("t".to_owned()))),
         Output::Authorization(_) => Input::Authorization(Ok(Secret::new("t".to_owned()))),
+        Output::AwaitAny { begin, .. } => {
+            let (number, output) = begin.into_iter().next()?;
+            Input::Branch(number, Box::new(answer(output)?))
+        }
         Output::Sleep(_) => Input::Slept,
         Output::Yield => Input::Resumed,
     })

@@ -47,6 +47,11 @@ impl Evaluations {
         self.running = None;
     }
 
+    /// Exchanges what is left for the request with another's.
+    pub(crate) fn share(&mut self, other: &mut Self) {
+        std::mem::swap(&mut self.left, &mut other.left);
+    }
+
     fn known(&self, slot: u32) -> Option<&Value> {
         self.done.iter().find(|(known, _)| *known == slot).map(|(_, value)| value)
     }

@@ -1,9 +1,10 @@
 //! What the machine asks of its host and what the host answers. Every output but [`Output::Done`] waits
 //! for exactly one input.
 
-use crate::context::{BackendTarget, Body, CertificateSelection, Response};
+use crate::context::{BackendTarget, Body, CertificateSelection, ProxySelection, Response};
 use crate::failure::Failure;
 use crate::tokens::{FoundKeys, KeysUnavailable};
+use crate::usage::StreamWork;
 use bytes::Bytes;
 use handfast_core::message::{Fields, Method, ResponseHead};
 use handfast_core::{Secret, UnixTime};
@@ -60,8 +61,6 @@ pub enum Output {
     },
     /// What was used of a quota; answer with [`Input::Used`].
     QuotaUsed(QuotaPeriod),
-    /// Add to a quota; answer with [`Input::Stored`].
-    QuotaAdd(QuotaPeriod, QuotaUsage),
     /// Find the keys behind metadata documents of token issuers; answer with [`Input::Keys`].
     Keys {
         /// Addresses of OpenID metadata.
@@ -69,6 +68,12 @@ pub enum Output {
         /// Not those that are known: a token names a key that is not among them.
         newer: bool,
     },
+    /// Take over an event for a hub; answer with [`Input::Stored`] at once.
+    Log(Box<HubEvent>),
+    /// Count and note all of these; answer with [`Input::Stored`].
+    Settle(Vec<Settlement>),
+    /// Settle when the response's body, which stays as it is, has gone by; answer with [`Input::Stored`] at once.
+    Meter(Box<StreamWork>),
     /// A token of an identity of the service; answer with [`Input::Token`].
     Token {
         /// The application that it is for: its id URI or GUID.
@@ -80,6 +85,15 @@ pub enum Output {
     Authorization(Box<ConnectionRequest>),
     /// Wait; answer with [`Input::Slept`].
     Sleep(Duration),
+    /// Do all of `begin` beside one another and beside what is under way already, give up what is in `cancel`, and
+    /// answer with [`Input::Branch`] as soon as one of them has come to its end. Another output gives up what is
+    /// left of them.
+    AwaitAny {
+        /// What is new, with the number that its answer carries.
+        begin: Vec<(u32, Output)>,
+        /// Numbers of what nobody waits for any more.
+        cancel: Vec<u32>,
+    },
     /// A policy has used its slice of the core: let other requests run, then answer with
     /// [`Input::Resumed`].
     Yield,
@@ -126,6 +140,8 @@ pub enum Input {
     Slept,
     /// The others have had their turn.
     Resumed,
+    /// The answer to one of [`Output::AwaitAny`].
+    Branch(u32, Box<Input>),
 }
 
 impl Input {
@@ -149,6 +165,7 @@ impl Input {
             Self::Keys(_) => "keys",
             Self::Slept => "slept",
             Self::Resumed => "resumed",
+            Self::Branch(..) => "branch",
         }
     }
 }
@@ -181,7 +198,7 @@ pub struct ForwardRequest {
 }
 
 /// A request that a policy makes itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct SendRequest {
     /// Absolute URL.
     pub url: String,
@@ -193,6 +210,8 @@ pub struct SendRequest {
     pub body: Body,
     /// The client certificate to present.
     pub certificate: Option<CertificateSelection>,
+    /// The HTTP proxy to go through.
+    pub proxy: Option<ProxySelection>,
     /// The time until the response's head.
     pub timeout: Duration,
     /// Nobody waits for the outcome; it must not be cancelled when the request ends.
@@ -208,6 +227,7 @@ impl SendRequest {
             fields: Fields::new(),
             body: Body::Replace(body),
             certificate: None,
+            proxy: None,
             timeout: Duration::from_secs(5),
             detached: false,
         }
@@ -267,6 +287,43 @@ pub struct ConnectionRequest {
     pub authorization: String,
     /// A token of the caller, not verified yet; without it the service's own identity asks.
     pub caller: Option<Secret<String>>,
+}
+
+/// An event of `log-to-eventhub`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HubEvent {
+    /// The logger's id.
+    pub logger: Arc<str>,
+    /// The partition that it goes to.
+    pub partition_id: Option<Arc<str>>,
+    /// What the hub chooses the partition by.
+    pub partition_key: Option<String>,
+    /// The event.
+    pub text: String,
+}
+
+/// Something to be counted that nobody waits for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Settlement {
+    /// Calls in a window.
+    Count(CountRequest),
+    /// Use of a quota.
+    Quota(QuotaPeriod, QuotaUsage),
+    /// A sample of a metric.
+    Emit(MetricSample),
+}
+
+/// A sample of a metric that a document makes up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricSample {
+    /// The namespace.
+    pub namespace: String,
+    /// The metric's name.
+    pub name: String,
+    /// The sample.
+    pub value: f64,
+    /// Names and values; an empty value is one that the request does not have.
+    pub dimensions: Vec<(String, String)>,
 }
 
 /// Why there is no token.

@@ -6,8 +6,10 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::plan::Node;
 use crate::policies::cors::Cors;
+use crate::policies::cross_domain::CrossDomain;
 use crate::trace::Detail;
 use handfast_core::UnixTime;
+use handfast_expression::Value;
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
@@ -37,6 +39,11 @@ pub(crate) trait Step: fmt::Debug + Send + Sync {
     fn after_response(&self, at: &mut At<'_>) -> Result<Option<Output>, Halt> {
         let _ = at;
         Ok(None)
+    }
+
+    /// The file of a `cross-domain` policy, which answers requests that no operation takes.
+    fn cross_domain(&self) -> Option<&CrossDomain> {
+        None
     }
 
     /// The rules of a `cors` policy, which take part before the sections run.
@@ -111,12 +118,26 @@ pub(crate) enum Flow {
     Enter(usize, BlockState),
     /// Wait for the host.
     Await(Output),
+    /// All blocks of the wrapper that just ran, beside one another.
+    Split(BranchesEnd),
     /// The response came from a cache: on to outbound, behind the policy that would have stored it.
     FromCache,
     /// The response is final.
     Finish,
     /// On to on-error.
     Fail(Box<Failure>),
+    /// The same with an error whose place is known already.
+    Unwind(Box<Failure>),
+}
+
+/// When blocks that run beside one another are over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum BranchesEnd {
+    /// When all have ended.
+    #[default]
+    All,
+    /// When one has.
+    Any,
 }
 
 impl Flow {
@@ -142,6 +163,11 @@ pub(crate) enum BlockState {
     Permit {
         _held: Permit,
     },
+    /// Where the cache keeps the value that is being made, and what it has of it that is old.
+    Refresh {
+        key: String,
+        stale: Option<Value>,
+    },
 }
 
 /// What a wrapper does after its children.
@@ -150,4 +176,8 @@ pub(crate) enum After {
     Leave,
     /// Run the children again after this time.
     Again(Duration),
+    /// Go on behind the wrapper though a child has failed.
+    Recover,
+    /// Leave the block, and take the answer to this.
+    Ask(Output),
 }

@@ -40,7 +40,7 @@ pub(crate) fn read(element: &Element, compiler: &mut Compiler<'_>) -> Authentica
     }
 }
 
-fn header(username: &str, password: &str) -> Secret<String> {
+pub(super) fn header(username: &str, password: &str) -> Secret<String> {
     Secret::new(format!("Basic {}", STANDARD.encode(format!("{username}:{password}"))))
 }
 

@@ -17,9 +17,9 @@ pub(super) const CACHING_TYPE: AttributeSchema =
 /// Seconds; deployed documents contain 2147483647.
 pub(super) const DURATION: Kind = Kind::Unsigned { min: 0, max: i32::MAX as u32 };
 /// The largest value that is kept.
-const VALUE_BYTES_MAX: usize = 4 << 20;
+pub(super) const VALUE_BYTES_MAX: usize = 4 << 20;
 
-static LOOKUP_SCHEMA: ElementSchema = ElementSchema {
+pub(super) static LOOKUP_SCHEMA: ElementSchema = ElementSchema {
     attributes: &[
         AttributeSchema::new("key", Kind::Text).required(),
         AttributeSchema::new("variable-name", Kind::Name).required(),
@@ -167,7 +167,7 @@ impl Step for Remove {
 }
 
 /// Values and responses cannot meet under one key.
-fn value_key(key: &str) -> String {
+pub(super) fn value_key(key: &str) -> String {
     format!("value:{key}")
 }
 

@@ -15,7 +15,7 @@ static WHEN: ElementSchema = ElementSchema {
 
 static OTHERWISE: ElementSchema = ElementSchema { attributes: &[], content: Content::Policies };
 
-static SCHEMA: ElementSchema = ElementSchema {
+pub(super) static SCHEMA: ElementSchema = ElementSchema {
     attributes: &[],
     content: Content::Sequence(&[Particle::some("when", &WHEN), Particle::optional("otherwise", &OTHERWISE)]),
 };

@@ -5,7 +5,7 @@ use super::{Policy, read};
 use crate::compile::{Compiler, Parts};
 use crate::context::{Body, Context};
 use crate::failure::Failure;
-use crate::machine::io::{Input, Output, QuotaPeriod, QuotaUsage};
+use crate::machine::io::{Input, Output, QuotaPeriod, QuotaUsage, Settlement};
 use crate::machine::step::{At, Flow, Halt, Ran, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind, Particle};
 use crate::setting::{Setting, Text};
@@ -218,9 +218,7 @@ impl Step for Quota {
     fn run(&self, at: &mut At<'_>) -> Ran {
         match self.next(at) {
             Some((_, period)) => {
-                for _ in self.counters(at.context) {
-                    at.defer();
-                }
+                at.defer();
                 Ok(Flow::Await(Output::QuotaUsed(period)))
             }
             None => {
@@ -249,12 +247,14 @@ impl Step for Quota {
             return Ok(None);
         }
         let usage = usage(at.context, 1);
-        let counters = self.counters(at.context);
-        let next = counters.into_iter().find(|(_, period)| !at.context.counted_quotas.contains(&period.key));
-        Ok(next.map(|(_, period)| {
-            at.context.counted_quotas.push(period.key.clone());
-            Output::QuotaAdd(period, usage)
-        }))
+        let mut all = Vec::new();
+        for (_, period) in self.counters(at.context) {
+            if !at.context.counted_quotas.contains(&period.key) {
+                at.context.counted_quotas.push(period.key.clone());
+                all.push(Settlement::Quota(period, usage));
+            }
+        }
+        Ok((!all.is_empty()).then_some(Output::Settle(all)))
     }
 }
 
@@ -336,7 +336,7 @@ impl Step for QuotaByKey {
         }
         at.context.counted_quotas.push(period.key.clone());
         let usage = usage(at.context, amount.into());
-        Ok(Some(Output::QuotaAdd(period, usage)))
+        Ok(Some(Output::Settle(vec![Settlement::Quota(period, usage)])))
     }
 }
 
@@ -363,7 +363,7 @@ impl Limits {
 }
 
 /// Seconds until the period ends; a quota that is never renewed has no end.
-fn left(period: &QuotaPeriod, now: UnixTime) -> Option<u64> {
+pub(super) fn left(period: &QuotaPeriod, now: UnixTime) -> Option<u64> {
     let length = i64::try_from(period.length.as_secs()).ok().filter(|&length| length > 0)?;
     let into = now.0.saturating_sub(period.anchor.0).rem_euclid(length);
     u64::try_from(length - into).ok()

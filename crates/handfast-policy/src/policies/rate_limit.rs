@@ -6,7 +6,7 @@ use super::{Policy, read};
 use crate::compile::{Compiler, Parts};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::machine::io::{CountRequest, CountWhen, Counted, Input, Output};
+use crate::machine::io::{CountRequest, CountWhen, Counted, Input, Output, Settlement};
 use crate::machine::step::{At, Flow, Halt, Ran, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind, Particle};
 use crate::setting::{Setting, Text};
@@ -214,7 +214,7 @@ impl RateLimit {
         let amount = if self.is_deferred() { 0 } else { self.amount(at)? };
         let turn = at.context.turn;
         let next = self.counters(at)?.into_iter().nth(turn);
-        let ask = |limited: Limited| Flow::Await(limited.count(amount, CountWhen::Now));
+        let ask = |limited: Limited| Flow::Await(Output::Count(limited.count(amount, CountWhen::Now)));
         Ok(next.map_or(Flow::Next, ask))
     }
 
@@ -231,9 +231,9 @@ impl RateLimit {
 }
 
 impl Limited {
-    fn count(self, amount: u32, when: CountWhen) -> Output {
+    fn count(self, amount: u32, when: CountWhen) -> CountRequest {
         let period = Duration::from_secs(self.seconds.into());
-        Output::Count(CountRequest { key: self.key, limit: self.calls, period, amount, when })
+        CountRequest { key: self.key, limit: self.calls, period, amount, when }
     }
 }
 
@@ -276,8 +276,8 @@ impl Step for RateLimit {
         if amount == 0 {
             return Ok(None);
         }
-        // Only a policy by key is asked here; it has one counter.
-        let own = self.counters(at)?.pop();
-        Ok(own.map(|limited| limited.count(amount, CountWhen::AfterResponse)))
+        let counters = self.counters(at)?.into_iter();
+        let count = |limited: Limited| Settlement::Count(limited.count(amount, CountWhen::AfterResponse));
+        Ok(Some(Output::Settle(counters.map(count).collect())))
     }
 }

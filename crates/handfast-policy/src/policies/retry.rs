@@ -4,6 +4,7 @@
 use super::{Policy, read};
 use crate::compile::{Compiler, Parts};
 use crate::machine::step::{After, At, BlockState, Flow, Halt, Ran, Step};
+use crate::schema::messages::invalid_child;
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind};
 use crate::section::Section;
 use crate::setting::Setting;
@@ -56,6 +57,10 @@ fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
         max_interval: compiler.optional_number(element, "max-interval"),
         first_fast: compiler.boolean(element, "first-fast-retry", false),
     };
+    if let Some(wait) = element.child("wait") {
+        compiler.push(invalid_child(element, wait, &[]));
+        return None;
+    }
     let children = compiler.block(element, None);
     Parts::wrapper(step, vec![children])
 }
@@ -72,22 +77,23 @@ impl Retry {
 }
 
 impl Waits {
-    /// The wait before retry `n`, 1-based. The random factor 0.8–1.2 of the exponential form is left at 1:
-    /// the machine has no randomness, and hosts that want jitter add it to the sleep.
-    fn before(&self, n: u32) -> Duration {
+    /// The wait before retry `n`, 1-based. In the exponential form delta is taken times a factor from 0.8 to 1.2,
+    /// so that clients which failed together do not come back together; `random` says which.
+    fn before(&self, n: u32, random: impl FnOnce() -> u32) -> Duration {
         if n == 1 && self.first_fast {
             return Duration::ZERO;
         }
         let interval = u64::from(self.interval);
-        let seconds = match (self.delta.map(u64::from), self.max_interval.map(u64::from)) {
-            (None, _) => interval,
-            (Some(delta), None) => interval + u64::from(n - 1) * delta,
+        match (self.delta.map(u64::from), self.max_interval.map(u64::from)) {
+            (None, _) => Duration::from_secs(interval),
+            (Some(delta), None) => Duration::from_secs(interval + u64::from(n - 1) * delta),
             (Some(delta), Some(max)) => {
-                let growth = 1_u64.checked_shl(n - 1).unwrap_or(u64::MAX).saturating_mul(delta);
-                interval.saturating_add(growth).min(max)
+                // Thousandths of delta, 800 to 1200.
+                let factor = 800 + u64::from(random()) * 401 / (u64::from(u32::MAX) + 1);
+                let growth_ms = 1_u64.checked_shl(n - 1).unwrap_or(u64::MAX).saturating_mul(delta * factor);
+                Duration::from_millis((interval * 1000).saturating_add(growth_ms).min(max * 1000))
             }
-        };
-        Duration::from_secs(seconds)
+        }
     }
 }
 
@@ -109,10 +115,16 @@ impl Step for Retry {
         let waits = self.waits(at)?;
         let retry = *runs;
         *runs += 1;
-        let wait = waits.before(retry);
-        at.note(|| format!("retry {retry} of {count} after {} seconds", wait.as_secs()));
+        let wait = waits.before(retry, || random(at));
+        at.note(|| format!("retry {retry} of {count} after {} seconds", wait.as_secs_f64()));
         Ok(After::Again(wait))
     }
+}
+
+fn random(at: &mut At<'_>) -> u32 {
+    let mut bytes = [0; 4];
+    at.context.random(&mut bytes);
+    u32::from_le_bytes(bytes)
 }
 
 #[cfg(test)]
@@ -121,12 +133,14 @@ mod tests {
 
     #[test]
     fn waits_are_fixed_linear_or_exponential() {
-        let waits = |delta, max_interval, first_fast| {
+        let waits = |delta, max_interval, first_fast, random| {
             let waits = Waits { interval: 2, delta, max_interval, first_fast };
-            (1..=4).map(|n| waits.before(n).as_secs()).collect::<Vec<_>>()
+            (1..=4).map(|n| waits.before(n, || random).as_secs_f64()).collect::<Vec<_>>()
         };
-        assert_eq!(waits(None, None, false), [2, 2, 2, 2]);
-        assert_eq!(waits(Some(3), None, true), [0, 5, 8, 11]);
-        assert_eq!(waits(Some(1), Some(9), false), [3, 4, 6, 9]);
+        assert_eq!(waits(None, None, false, 0), [2.0, 2.0, 2.0, 2.0]);
+        assert_eq!(waits(Some(3), None, true, 0), [0.0, 5.0, 8.0, 11.0]);
+        assert_eq!(waits(Some(1), Some(9), false, 1 << 31), [3.0, 4.0, 6.0, 9.0]);
+        assert_eq!(waits(Some(1), Some(9), false, 0), [2.8, 3.6, 5.2, 8.4]);
+        assert_eq!(waits(Some(1), Some(9), false, u32::MAX), [3.2, 4.4, 6.8, 9.0]);
     }
 }

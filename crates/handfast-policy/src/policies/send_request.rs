@@ -4,7 +4,7 @@
 use super::set_header::{self, SetHeader};
 use super::set_method::MethodSetting;
 use super::{
-    Policy, authentication_basic, authentication_certificate, authentication_managed_identity, read,
+    Policy, authentication_basic, authentication_certificate, authentication_managed_identity, proxy, read,
     set_body, set_method,
 };
 use crate::compile::{Compiler, Parts};
@@ -38,9 +38,10 @@ const CHILDREN: Content = Content::Sequence(&[
     Particle::optional("authentication-certificate", &authentication_certificate::SCHEMA),
     Particle::optional("authentication-managed-identity", &authentication_managed_identity::SCHEMA),
     Particle::optional("authentication-basic", &authentication_basic::SCHEMA),
+    Particle::optional("proxy", &proxy::SCHEMA),
 ]);
 
-static SCHEMA: ElementSchema = ElementSchema {
+pub(super) static SCHEMA: ElementSchema = ElementSchema {
     attributes: &[
         MODE,
         AttributeSchema::new("response-variable-name", Kind::Name).required().literal(),
@@ -65,6 +66,7 @@ struct Send {
     certificate: Option<authentication_certificate::Selected>,
     authorization: Option<authentication_basic::AuthenticationBasic>,
     identity: Option<authentication_managed_identity::ManagedIdentity>,
+    proxy: Option<proxy::Proxy>,
     timeout: Setting<u32>,
     ignore_error: bool,
     /// Where the response goes; without it nobody waits.
@@ -136,6 +138,10 @@ fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
         Some(child) => Some(authentication_certificate::read(child, compiler)?),
         None => None,
     };
+    let proxy = match element.child("proxy") {
+        Some(child) => Some(proxy::read(child, compiler)?),
+        None => None,
+    };
     Parts::leaf(Send {
         mode,
         url,
@@ -149,6 +155,7 @@ fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
         identity: element
             .child("authentication-managed-identity")
             .map(|child| authentication_managed_identity::read(child, compiler)),
+        proxy,
         timeout: compiler.number(element, "timeout", TIMEOUT_DEFAULT),
         ignore_error: read::boolean(element, "ignore-error", false),
         variable: element.get("response-variable-name").map(Into::into),
@@ -168,6 +175,7 @@ impl Send {
         let body = self.body.as_ref().map(|body| body.bytes(at, true)).transpose()?;
         let authorization = self.authorization.as_ref().map(|basic| basic.value(at)).transpose()?;
         let certificate = self.certificate.as_ref().map(|one| one.get(at)).transpose()?;
+        let proxy = self.proxy.as_ref().map(|proxy| proxy.get(at)).transpose()?;
         let timeout = Duration::from_secs(at.number(&self.timeout)?.into());
         let mut fields = if copy { at.context.request.fields.clone() } else { Fields::new() };
         if copy && url.is_some() {
@@ -192,6 +200,7 @@ impl Send {
             fields,
             body,
             certificate,
+            proxy,
             timeout,
             detached: self.variable.is_none(),
         })
@@ -249,7 +258,7 @@ fn authorized(at: &mut At<'_>, authorization: Option<Secret<String>>) -> Ran {
     Ok(send(at, request))
 }
 
-fn failed(failure: ForwardFailure) -> Failure {
+pub(super) fn failed(failure: ForwardFailure) -> Failure {
     match failure {
         ForwardFailure::Timeout => Failure::internal("Timeout", "No response headers were received in time."),
         ForwardFailure::Connection(text) | ForwardFailure::Unavailable(text) => {

@@ -40,7 +40,16 @@ fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
 
 /// Reads one element; also for policies that make messages of their own.
 pub(crate) fn read(element: &Element, compiler: &mut Compiler<'_>) -> Option<Source> {
-    if element.attribute("template").is_some() {
+    read_template(element, element, compiler)
+}
+
+/// The same for an element whose `template` attribute stands at another.
+pub(crate) fn read_template(
+    owner: &Element,
+    element: &Element,
+    compiler: &mut Compiler<'_>,
+) -> Option<Source> {
+    if owner.attribute("template").is_some() {
         return liquid(element, compiler).map(Source::Liquid);
     }
     let mut children = element.elements();

@@ -48,6 +48,8 @@ pub static ALL: &[Entry] = &[
     entry("cache-remove-value", ANYWHERE, Scopes::ALL, false),
     entry("cache-store", Sections::of(&[Outbound]), Scopes::ALL, false),
     entry("cache-store-value", ANYWHERE, Scopes::ALL, false),
+    // Known to the authoring library only (specification 5.6).
+    entry("cache-value", ANYWHERE, Scopes::ALL, false),
     entry("check-header", Sections::of(&[Inbound]), Scopes::ALL, false),
     entry("choose", ANYWHERE, Scopes::ALL, false),
     entry("cors", Sections::of(&[Inbound]), Scopes::ALL, true),

@@ -13,9 +13,6 @@ use std::collections::HashSet;
 /// The most diagnostics reported for one document.
 const DIAGNOSTICS_MAX: usize = 200;
 
-/// Parents and children that are part of the real schema (specification 5.1, 5.9) and are not built.
-const UNBUILT_CHILDREN: &[(&str, &str)] = &[("send-one-way-request", "proxy"), ("send-request", "proxy")];
-
 /// Checks one document or fragment.
 pub(crate) struct Checker<'a> {
     pub(crate) scope: Scope,
@@ -134,11 +131,8 @@ impl Checker<'_> {
         let text = element.text_position();
         match &schema.content {
             Content::Empty => {
-                for child in element.elements() {
-                    if !self.is_unbuilt_child(element, child) {
-                        self.report(invalid_child(element, child, &[]));
-                        break;
-                    }
+                if let Some(child) = element.elements().next() {
+                    self.report(invalid_child(element, child, &[]));
                 }
                 if text.is_some() {
                     self.report(no_text(element, &[]));
@@ -230,9 +224,6 @@ impl Checker<'_> {
         for child in element.elements() {
             let found = position(particles, index, count, &child.name);
             let Some(at) = found else {
-                if self.is_unbuilt_child(element, child) {
-                    continue;
-                }
                 let diagnostic = invalid_child(element, child, &expected(particles, index, count));
                 self.report(with_hint(diagnostic, child, names));
                 return;
@@ -248,16 +239,6 @@ impl Checker<'_> {
         if open || rest {
             self.report(incomplete(element, &expected(particles, index, count)));
         }
-    }
-
-    /// A child that the real service takes and this version does not: reported as such.
-    fn is_unbuilt_child(&mut self, parent: &Element, child: &Element) -> bool {
-        let unbuilt = UNBUILT_CHILDREN.contains(&(parent.name.as_str(), child.name.as_str()));
-        if unbuilt {
-            let what = format!("The child element '{}' of '{}'", child.name, parent.name);
-            self.report(messages::not_supported(child, &what));
-        }
-        unbuilt
     }
 
     fn any_order(&mut self, element: &Element, particles: &'static [Particle], min: usize, site: Site) {

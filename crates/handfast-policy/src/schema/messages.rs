@@ -73,12 +73,6 @@ fn expected_list(names: &[&str]) -> String {
     format!(" List of possible elements expected: '{}'.", names.join(", "))
 }
 
-/// A part of a built policy that the real service has and this version does not: under the same code as a
-/// policy that is not built, so that nobody looks for a typing error.
-pub(crate) fn not_supported(element: &Element, what: &str) -> Diagnostic {
-    coded(POLICY_NOT_SUPPORTED, element, format!("{what} is not supported"))
-}
-
 /// The element that a diagnostic's message is about, `representation` when it is about the whole text:
 /// the `target` of an ARM error detail.
 pub fn target(diagnostic: &Diagnostic) -> &str {

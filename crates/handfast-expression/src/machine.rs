@@ -122,13 +122,11 @@ impl Evaluation {
         Budget { steps: self.steps, bytes: self.memory }
     }
 
-    /// Runs for at most `fuel` steps.
+    /// Runs for about `fuel` steps: what a member costs counts, and is not interrupted.
     pub fn run(&mut self, host: &mut dyn ContextView, fuel: u32) -> Outcome {
         let code = self.code.clone();
-        for _ in 0..fuel {
-            if self.steps == 0 {
-                return Outcome::Failed(exhausted());
-            }
+        let end = self.steps.saturating_sub(u64::from(fuel));
+        while self.steps > end {
             self.steps -= 1;
             let result = match self.frames.last_mut() {
                 None => match self.finished() {
@@ -168,7 +166,7 @@ impl Evaluation {
                 }
             }
         }
-        Outcome::Yield
+        if self.steps == 0 { Outcome::Failed(exhausted()) } else { Outcome::Yield }
     }
 
     fn begin(&mut self, each: Box<Each>) -> Result<(), Exception> {

@@ -10,6 +10,7 @@ mod equality;
 mod eventhub;
 mod example;
 mod expressions;
+mod hostile;
 mod identity;
 mod keys;
 mod language_models;

@@ -207,13 +207,13 @@ pub(crate) fn liquid(data: &[u8]) {
     let backend = format!("200 OK\nContent-Type: application/json\n\n{body}");
     let case = Case::of_document(Scope::Api, &document, "GET /\n", Some(&backend));
     let rendered = || {
-        case.trace().ok().map(|(diagnostics, requests)| {
-            let refused = diagnostics.iter().any(handfast_core::Diagnostic::is_error);
-            (refused, requests.into_iter().map(|one| one.body).collect::<Vec<_>>())
-        })
+        let (_, requests) = case.trace().ok()?;
+        requests.into_iter().next().map(|one| (one.response.status, one.body))
     };
-    let first = rendered();
-    assert_eq!(first, rendered(), "a template renders the same twice");
-    let sizes = first.iter().flat_map(|(_, bodies)| bodies).map(|body| body.len());
-    assert!(sizes.max().unwrap_or(0) <= RENDERED_BYTES_MAX, "what is written is bounded");
+    let Some(first) = rendered() else { return };
+    assert!(first.1.len() <= RENDERED_BYTES_MAX, "what is written is bounded");
+    // What ran out of its budget would only do so again.
+    if first.0 == 200 {
+        assert_eq!(Some(first), rendered(), "a template renders the same twice");
+    }
 }

@@ -37,7 +37,7 @@ pub(crate) struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { steps: 500_000, bytes: 8 << 20 }
+        Self { steps: 2_000_000, bytes: 8 << 20 }
     }
 }
 

@@ -10,6 +10,7 @@
 //! | `binder`, `tree`, `types` | names, overloads, conversions, lambdas: syntax tree to typed tree |
 //! | `code`, [`machine`] | typed tree to instructions; a stack machine that stops and goes on |
 //! | `surface`, `library` | the types and members, each with its signature and its evaluator |
+//! | [`xslt`] | stylesheets of `xsl-transform`, on the same XPath |
 //! | [`value`], `json`, `arith`, `text` | values and what operators and formats do with them |
 //!
 //! Limits: source length and nesting at compile; steps and bytes per evaluation ([`Budget`]).
@@ -36,6 +37,7 @@ mod types;
 mod uri;
 pub mod value;
 mod xml;
+pub mod xslt;
 
 pub use context::{Body, BodyState, ContextView, Lookup, Part, Revocation, Side};
 pub use fault::Need;

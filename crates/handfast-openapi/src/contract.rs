@@ -42,6 +42,8 @@ pub struct Contract {
     pub responses: Vec<ResponseRule>,
     /// The documents of schemas of the API.
     pub documents: Arc<Documents>,
+    /// The schema of a GraphQL API.
+    pub graphql: Option<Arc<crate::graphql::Schema>>,
 }
 
 /// A parameter or response header.
@@ -92,6 +94,7 @@ impl Contract {
             request: operation.request.iter().map(|one| compiler.body(one)).collect(),
             responses: operation.responses.iter().map(|one| compiler.response(one)).collect(),
             documents: documents.clone(),
+            graphql: None,
         }
     }
 

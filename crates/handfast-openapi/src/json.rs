@@ -8,6 +8,8 @@
 
 mod read;
 
+pub(crate) use read::is_number;
+
 use std::cmp::Ordering;
 
 /// The deepest nesting of arrays and objects.

@@ -9,12 +9,14 @@
 //! | [`contract`] | the same compiled: each parameter and body with its rule |
 //! | [`parameter`] | the text of a parameter as a value |
 //! | [`xsd`] | XML schemas for documents and SOAP payloads |
+//! | [`graphql`] | schemas and requests of GraphQL, and whether one is valid for the other |
 //! | [`pattern`] | the regular expressions in schemas, lent by the caller |
 //!
 //! A pure crate. *Not* here: fetching documents, the resources of API Management, HTTP messages.
 
 pub mod contract;
 pub mod description;
+pub mod graphql;
 pub mod json;
 pub mod openapi;
 pub mod parameter;

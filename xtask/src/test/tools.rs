@@ -19,6 +19,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("python3", "python3"),
     ("strace", "strace"),
     ("wrk", "wrk"),
+    ("xsltproc", "xsltproc"),
 ];
 
 /// Files that no program has, and the Debian package that does: what the C# oracle of expressions compiles against.

@@ -1,16 +1,18 @@
 //! XPath 1.0 over the nodes of [`super`]: parsed to a small tree, evaluated with a budget of visited nodes.
 //!
-//! Source: the W3C recommendation of 16 November 1999. Variables do not exist here, and the namespace axis is
-//! refused; `id()` finds nothing because there are no document types.
+//! Source: the W3C recommendation of 16 November 1999. Variables and further functions are those of a [`Host`],
+//! and the namespace axis is refused; `id()` finds nothing because there are no document types.
 
 mod axis;
 mod function;
 mod parse;
 
+pub(crate) use axis::{Order, matches};
+pub(crate) use function::from_number;
 pub(crate) use parse::parse;
 
 use super::Node;
-use axis::Axis;
+pub(crate) use axis::Axis;
 
 /// Why an expression has no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,23 +66,50 @@ pub(crate) enum Expr {
     Filter(Box<Expr>, Vec<Expr>, Vec<Step>),
     Binary(&'static str, Box<Expr>, Box<Expr>),
     Negate(Box<Expr>),
+    Variable(String),
     Call(String, Vec<Expr>),
 }
 
 /// Where an expression is evaluated.
-struct Scope<'a> {
-    node: &'a Node,
-    position: usize,
-    size: usize,
+pub(crate) struct Scope<'a> {
+    pub(crate) node: &'a Node,
+    pub(crate) position: usize,
+    pub(crate) size: usize,
+}
+
+/// What an expression may reach beside its document.
+pub(crate) trait Host {
+    /// A variable by its expanded name.
+    fn variable(&self, name: &str) -> Option<Value>;
+
+    /// A function that is not of the core library; `None` when it is not known either.
+    fn call(
+        &self,
+        function: &str,
+        args: &[Value],
+        scope: &Scope<'_>,
+        budget: &mut usize,
+    ) -> Option<Result<Value, Problem>>;
 }
 
 /// Evaluates over a node; `budget` counts visited nodes.
 pub(crate) fn evaluate(expr: &Expr, node: &Node, budget: &mut usize) -> Result<Value, Problem> {
-    Evaluator { budget }.expr(expr, &Scope { node, position: 1, size: 1 })
+    Evaluator { budget, host: None }.expr(expr, &Scope { node, position: 1, size: 1 })
+}
+
+/// The same with variables and functions of a host.
+pub(crate) fn evaluate_with(
+    expr: &Expr,
+    scope: &Scope<'_>,
+    host: &dyn Host,
+    budget: &mut usize,
+) -> Result<Value, Problem> {
+    Evaluator { budget, host: Some(host) }.expr(expr, scope)
 }
 
 struct Evaluator<'a> {
     budget: &'a mut usize,
+    host: Option<&'a dyn Host>,
 }
 
 impl Evaluator<'_> {
@@ -100,8 +129,19 @@ impl Evaluator<'_> {
                 for arg in args {
                     values.push(self.expr(arg, scope)?);
                 }
-                function::call(name, values, scope)?
+                match self.host.and_then(|host| host.call(name, &values, scope, self.budget)) {
+                    Some(value) => value?,
+                    None => function::call(name, values, scope)?,
+                }
             }
+            Expr::Variable(name) => match self.host.and_then(|host| host.variable(name)) {
+                Some(value) => value,
+                None => {
+                    return Err(Problem::Syntax(format!(
+                        "The variable or parameter '{name}' is not defined."
+                    )));
+                }
+            },
             Expr::Path(absolute, steps) => {
                 let start = if *absolute { axis::root(scope.node) } else { scope.node.clone() };
                 Value::Nodes(self.steps(vec![start], steps)?)
@@ -124,7 +164,16 @@ impl Evaluator<'_> {
     }
 
     fn steps(&mut self, mut nodes: Vec<Node>, steps: &[Step]) -> Result<Vec<Node>, Problem> {
-        for step in steps {
+        let mut steps = steps.iter();
+        while let Some(step) = steps.next() {
+            let together = steps.as_slice().first().and_then(|next| descendants(step, next));
+            let step = match &together {
+                Some(both) => {
+                    steps.next();
+                    both
+                }
+                None => step,
+            };
             let mut out = Vec::new();
             let single = nodes.len() < 2;
             for node in &nodes {
@@ -161,8 +210,9 @@ impl Evaluator<'_> {
     /// Sorted into document order, each node once.
     fn in_order(&mut self, nodes: Vec<Node>) -> Result<Vec<Node>, Problem> {
         let mut keyed = Vec::with_capacity(nodes.len());
+        let mut order = axis::Order::default();
         for node in nodes {
-            let key = axis::order_key(&node);
+            let key = order.key(&node);
             self.spend(key.len())?;
             keyed.push((key, node));
         }
@@ -198,6 +248,45 @@ impl Evaluator<'_> {
                 Value::Truth(compared(op, &a, &b))
             }
         })
+    }
+}
+
+/// `//` and the step behind it as one step, where that finds the same nodes: no predicate asks for a place.
+fn descendants(step: &Step, next: &Step) -> Option<Step> {
+    let gap = step.axis == Axis::DescendantOrSelf && step.test == Test::Node && step.predicates.is_empty();
+    let plain = next.axis == Axis::Child && !next.predicates.iter().any(is_positional);
+    (gap && plain).then(|| Step {
+        axis: Axis::Descendant,
+        test: next.test.clone(),
+        predicates: next.predicates.clone(),
+    })
+}
+
+/// Whether a predicate may depend on the place of a node among the others.
+pub(crate) fn is_positional(predicate: &Expr) -> bool {
+    const NUMBERS: &[&str] =
+        &["position", "last", "count", "sum", "number", "floor", "ceiling", "round", "string-length"];
+    match predicate {
+        Expr::Text(_) | Expr::Path(..) => false,
+        Expr::Number(_) | Expr::Negate(_) | Expr::Variable(_) => true,
+        Expr::Binary("+" | "-" | "*" | "div" | "mod", ..) => true,
+        Expr::Binary(_, left, right) => asks_for_place(left) || asks_for_place(right),
+        Expr::Call(name, args) => {
+            NUMBERS.contains(&name.as_str()) || name.contains(':') || args.iter().any(asks_for_place)
+        }
+        Expr::Filter(inner, ..) => asks_for_place(inner),
+    }
+}
+
+/// Whether a part of a predicate calls `position()` or `last()` of that predicate.
+fn asks_for_place(expr: &Expr) -> bool {
+    match expr {
+        Expr::Call(name, args) => {
+            matches!(name.as_str(), "position" | "last") || args.iter().any(asks_for_place)
+        }
+        Expr::Binary(_, left, right) => asks_for_place(left) || asks_for_place(right),
+        Expr::Negate(inner) | Expr::Filter(inner, ..) => asks_for_place(inner),
+        Expr::Number(_) | Expr::Text(_) | Expr::Variable(_) | Expr::Path(..) => false,
     }
 }
 

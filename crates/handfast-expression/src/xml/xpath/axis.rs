@@ -2,6 +2,7 @@
 
 use super::Test;
 use crate::xml::{Kind, Node, XMLNS};
+use std::collections::HashMap;
 
 /// The direction of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +110,7 @@ pub(super) fn nodes(axis: Axis, node: &Node) -> Vec<Node> {
 }
 
 /// Whether a node passes a test; names are those of the axis' principal kind.
-pub(super) fn matches(test: &Test, axis: Axis, node: &Node) -> bool {
+pub(crate) fn matches(test: &Test, axis: Axis, node: &Node) -> bool {
     let principal = if axis == Axis::Attribute { node.is_attribute() } else { node.is_element() };
     let name = || node.name().unwrap_or_default();
     match test {
@@ -129,14 +130,28 @@ pub(super) fn matches(test: &Test, axis: Axis, node: &Node) -> bool {
     }
 }
 
-/// A key that sorts in document order: positions from the root down, attributes before children.
-pub(super) fn order_key(node: &Node) -> Vec<(bool, usize)> {
-    let mut key = Vec::new();
-    let mut at = node.clone();
-    while let Some((parent, index)) = at.position() {
-        key.push((!at.is_attribute(), index));
-        at = parent;
+/// Document order. The places of children are looked up once per parent.
+#[derive(Default)]
+pub(crate) struct Order(HashMap<usize, HashMap<usize, usize>>);
+
+impl Order {
+    /// A key that sorts in document order: positions from the root down, attributes before children.
+    pub(crate) fn key(&mut self, node: &Node) -> Vec<(bool, usize)> {
+        let mut key = Vec::new();
+        let mut at = node.clone();
+        while let Some(parent) = at.parent() {
+            let known = self.0.entry(parent.address()).or_insert_with(|| {
+                let all = [parent.attributes(), parent.nodes()];
+                all.iter()
+                    .flat_map(|some| some.iter().enumerate())
+                    .map(|(i, one)| (one.address(), i))
+                    .collect()
+            });
+            let Some(index) = known.get(&at.address()) else { break };
+            key.push((!at.is_attribute(), *index));
+            at = parent;
+        }
+        key.reverse();
+        key
     }
-    key.reverse();
-    key
 }

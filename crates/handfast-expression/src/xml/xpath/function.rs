@@ -19,7 +19,7 @@ pub(super) fn to_number(text: &str) -> f64 {
 }
 
 /// §4.2: never scientific.
-pub(super) fn from_number(number: f64) -> String {
+pub(crate) fn from_number(number: f64) -> String {
     if number.is_nan() {
         "NaN".into()
     } else if number.is_infinite() {

@@ -19,7 +19,7 @@ enum Token {
 
 const SIGNS: &[&str] = &[
     "::", "//", "..", "!=", "<=", ">=", "(", ")", "[", "]", ".", "@", ",", "/", "|", "+", "-", "=", "<", ">",
-    "*",
+    "*", "$",
 ];
 
 /// The operators of each level, loosest first.
@@ -180,6 +180,8 @@ impl Parser<'_> {
             let inner = self.nested(|parser| parser.level(0))?;
             self.expect(")")?;
             inner
+        } else if self.take("$") {
+            self.variable()?
         } else if self.is_function() {
             self.function()?
         } else {
@@ -195,6 +197,18 @@ impl Parser<'_> {
             return Ok(primary);
         }
         Ok(Expr::Filter(Box::new(primary), predicates, steps))
+    }
+
+    fn variable(&mut self) -> Result<Expr, Problem> {
+        let Some(Token::Name(name)) = self.tokens.get(self.at).cloned() else {
+            return Err(wrong(self.source));
+        };
+        self.at += 1;
+        let Some((prefix, local)) = name.split_once(':') else { return Ok(Expr::Variable(name)) };
+        match (self.namespace)(prefix) {
+            Some(space) => Ok(Expr::Variable(format!("{{{space}}}{local}"))),
+            None => Err(Problem::Syntax(format!("Namespace prefix '{prefix}' is not defined."))),
+        }
     }
 
     fn function(&mut self) -> Result<Expr, Problem> {

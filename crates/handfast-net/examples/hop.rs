@@ -40,6 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         protocol: UpstreamProtocol::Http1,
         source: None,
         dedicated: None,
+        tunnel: None,
     };
     let host = TlsHostSpec {
         name: "front".to_owned(),

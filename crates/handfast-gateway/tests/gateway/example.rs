@@ -15,10 +15,14 @@ use serde_json::Value;
 use std::sync::Arc;
 
 const TEMPLATE: &str = include_str!("../../../../examples/mtls-chain/main.json");
-const POLICIES: [(&str, &str); 3] = [
+const POLICIES: [(&str, &str); 4] = [
     ("policies/global.xml", include_str!("../../../../examples/mtls-chain/policies/global.xml")),
     ("policies/orders.xml", include_str!("../../../../examples/mtls-chain/policies/orders.xml")),
     ("policies/customers.xml", include_str!("../../../../examples/mtls-chain/policies/customers.xml")),
+    (
+        "policies/order-for-customer.xml",
+        include_str!("../../../../examples/mtls-chain/policies/order-for-customer.xml"),
+    ),
 ];
 
 /// Deploys into a world.

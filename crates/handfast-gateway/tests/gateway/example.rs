@@ -93,7 +93,7 @@ fn the_mtls_chain_example_serves_its_apis_behind_the_private_address() {
                 base64::engine::general_purpose::STANDARD.encode(certificates.ca.root().der()),
             )
             .with("partnerBundle", "")
-            .with("partnerTokenModulus", "x".repeat(342))
+            .with("partnerTokenModulus", format!("{}w", "x".repeat(341)))
             .with("subscriptionKey", "partner-key");
         let echo = Arc::new(Echo::default());
         for name in ["orders", "customers"] {

@@ -2,6 +2,7 @@
 //! credentials and a circuit breaker, and pools by priority and weight. Breaker state is per process.
 
 use crate::tls_clients::TlsMode;
+use handfast_core::message::RequestHead;
 use handfast_core::{Secret, UnixTime};
 use handfast_net::balance::Pool;
 use handfast_pki::Credential;
@@ -57,6 +58,25 @@ impl Backend {
 }
 
 impl SingleBackend {
+    /// Sets its header lines and adds its query parameters.
+    pub(crate) fn authorize(&self, head: &mut RequestHead) {
+        for (index, (name, value)) in self.headers.iter().enumerate() {
+            let again = index > 0 && self.headers.get(index - 1).is_some_and(|(before, _)| before == name);
+            let _ = match again {
+                true => head.fields.append(name.as_bytes(), value.expose()),
+                false => head.fields.set(name.as_bytes(), value.expose()),
+            };
+        }
+        if !self.query.is_empty() {
+            let mut query = head.target.query().unwrap_or_default().to_owned();
+            for (name, value) in &self.query {
+                let joint = if query.is_empty() { "" } else { "&" };
+                query.push_str(&format!("{joint}{name}={}", String::from_utf8_lossy(value.expose())));
+            }
+            head.target.set_query(Some(&query));
+        }
+    }
+
     fn admits(&self, now: UnixTime) -> bool {
         self.breaker.as_ref().is_none_or(|breaker| breaker.admits(now))
     }

@@ -148,6 +148,7 @@ impl EventHub {
         let events: Vec<_> = batch.iter().map(|event| json!({ "Body": event.text })).collect();
         let body = Bytes::from(json!(events).to_string());
         let request = SendRequest {
+            backend_id: None,
             url: format!("{url}/messages?api-version=2014-01&timeout=10"),
             method: Method::Post,
             fields,

@@ -82,7 +82,10 @@ impl Forwarder<'_> {
         forward: &ForwardRequest,
         mut outgoing: Outgoing,
     ) -> Result<(Response, Option<Arc<str>>), ForwardFailure> {
-        let single = self.entity(&forward.backend)?;
+        let single = match &forward.backend.backend_id {
+            Some(id) => Some(self.entity(id)?),
+            None => None,
+        };
         let single = single.as_deref();
         let base = match (single, &forward.backend.base_url) {
             (Some(single), _) => single.url.clone(),
@@ -113,15 +116,14 @@ impl Forwarder<'_> {
     }
 
     /// The backend entity that a policy named.
-    fn entity(&self, target: &BackendTarget) -> Result<Option<Arc<SingleBackend>>, ForwardFailure> {
-        let Some(name) = &target.backend_id else { return Ok(None) };
+    pub(crate) fn entity(&self, name: &str) -> Result<Arc<SingleBackend>, ForwardFailure> {
         let Some(backend) = self.service.backends.get(&name.to_lowercase()) else {
             return Err(ForwardFailure::Connection(format!("backend \"{name}\" does not exist")));
         };
         let chosen = backend.choose(self.core.clock().now(), self.core.random());
         let unavailable =
             || ForwardFailure::Unavailable(format!("the circuit of backend \"{name}\" is open"));
-        chosen.map(Some).ok_or_else(unavailable)
+        chosen.ok_or_else(unavailable)
     }
 
     /// The client certificate that a policy selected.
@@ -168,25 +170,12 @@ impl Forwarder<'_> {
         // Writing to memory cannot fail.
         let _ = write!(forwarded, "{}", self.client_ip);
         let _ = head.fields.set(b"X-Forwarded-For", &forwarded);
-        let Some(single) = single else { return };
-        for (index, (name, value)) in single.headers.iter().enumerate() {
-            let again = index > 0 && single.headers.get(index - 1).is_some_and(|(before, _)| before == name);
-            let _ = match again {
-                true => head.fields.append(name.as_bytes(), value.expose()),
-                false => head.fields.set(name.as_bytes(), value.expose()),
-            };
-        }
-        if !single.query.is_empty() {
-            let mut query = head.target.query().unwrap_or_default().to_owned();
-            for (name, value) in &single.query {
-                let joint = if query.is_empty() { "" } else { "&" };
-                query.push_str(&format!("{joint}{name}={}", String::from_utf8_lossy(value.expose())));
-            }
-            head.target.set_query(Some(&query));
+        if let Some(single) = single {
+            single.authorize(head);
         }
     }
 
-    fn record(&self, single: Option<&SingleBackend>, result: &Result<Response, ForwardFailure>) {
+    pub(crate) fn record(&self, single: Option<&SingleBackend>, result: &Result<Response, ForwardFailure>) {
         let Some(breaker) = single.and_then(|single| single.breaker.as_ref()) else { return };
         let ending = match result {
             Ok(response) => {

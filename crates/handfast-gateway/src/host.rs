@@ -6,7 +6,6 @@ use crate::flights::Flights;
 use crate::forward::{Forwarder, Outgoing, Route};
 use crate::metered::{Metered, Settler};
 use crate::shared::Own;
-use crate::tls_clients::TlsMode;
 use crate::{answers, coding, eventhub, key_sets, plan::ApiService};
 use bytes::Bytes;
 use handfast_core::message::{Fields, Method, RequestHead, Scheme};
@@ -169,6 +168,13 @@ impl<'a> Host<'a> {
             }
             Output::CacheRemove { key } => {
                 shared.forget(&key);
+                Input::Stored
+            }
+            Output::CacheNearest { partition, vector, distance_max } => {
+                Input::Cached(shared.nearest(&partition, &vector, distance_max))
+            }
+            Output::CacheNear { partition, vector, entry, life } => {
+                shared.keep_near(&partition, vector, entry, life);
                 Input::Stored
             }
             Output::QuotaUsed(period) => Input::Used(shared.quota_used(&period)),
@@ -390,14 +396,21 @@ impl Forwarder<'_> {
         request: &SendRequest,
         body: Bytes,
     ) -> Result<PolicyResponse, ForwardFailure> {
-        let Some(url) = BaseUrl::parse(&request.url) else {
-            return Err(ForwardFailure::Connection(format!("\"{}\" is no absolute URL", request.url)));
+        let single = match &request.backend_id {
+            Some(id) => self.entity(id).map(Some)?,
+            None => None,
         };
-        let credential = match &request.certificate {
+        let single = single.as_deref();
+        let whole = single.map(|one| format!("{}{}", one.url.trim_end_matches('/'), request.url));
+        let text = whole.as_ref().unwrap_or(&request.url);
+        let Some(url) = BaseUrl::parse(text) else {
+            return Err(ForwardFailure::Connection(format!("\"{text}\" is no absolute URL")));
+        };
+        let selected = match &request.certificate {
             Some(selection) => Some(self.certificate(selection).await?),
             None => None,
         };
-        let credential = credential.as_ref();
+        let credential = selected.as_ref().or_else(|| single.and_then(|one| one.credential.as_ref()));
         let mut head = RequestHead {
             method: request.method.clone(),
             scheme: if url.tls { Scheme::Https } else { Scheme::Http },
@@ -411,11 +424,17 @@ impl Forwarder<'_> {
         if !head.fields.contains(b"Host") {
             let _ = head.fields.set(b"Host", url.authority.as_bytes());
         }
-        let (mode, version) = (TlsMode::default(), BackendVersion::Http1);
+        if let Some(single) = single {
+            single.authorize(&mut head);
+        }
+        let mode = single.map(|one| one.mode).unwrap_or_default();
+        let version = BackendVersion::Http1;
         let proxy = request.proxy.as_ref();
         let route = Route { url, mode, version, credential, timeout: request.timeout, proxy };
         let outgoing = Outgoing { head, body: Body::from(body), upgrade: false };
-        let Response { mut head, mut body, .. } = self.send(&route, outgoing).await?;
+        let result = self.send(&route, outgoing).await;
+        self.record(single, &result);
+        let Response { mut head, mut body, .. } = result?;
         let read = body.collect(BUFFERED_BYTES_MAX).await;
         let mut bytes = read.map_err(|error| ForwardFailure::Connection(error.to_string()))?;
         let coding = head.fields.get_str("content-encoding").unwrap_or_default();

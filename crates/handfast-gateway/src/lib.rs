@@ -35,6 +35,7 @@ mod plan;
 mod proxy;
 mod router;
 mod shared;
+mod similar;
 mod tls_clients;
 
 pub use compile::{Environment, Issue, compile};

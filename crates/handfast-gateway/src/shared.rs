@@ -4,6 +4,7 @@
 use crate::brought_certificates::BroughtCertificates;
 use crate::debug::Traces;
 use crate::identity::Tokens;
+use crate::similar::Similar;
 use handfast_policy::{Cached, CountRequest, CountWhen, Counted, Permit, QuotaPeriod, QuotaUsage};
 use handfast_state::{Cache, Period, Permits, Quotas, RateLimits, Usage, Weigh, Window};
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub(crate) struct Shared {
     pub(crate) tokens: Tokens,
     pub(crate) brought: BroughtCertificates,
     pub(crate) traces: Traces,
+    similar: Similar,
 }
 
 impl Default for Shared {
@@ -33,6 +35,7 @@ impl Default for Shared {
             tokens: Tokens::default(),
             brought: BroughtCertificates::default(),
             traces: Traces::default(),
+            similar: Similar::default(),
         }
     }
 }
@@ -105,6 +108,22 @@ impl Own<'_> {
 
     pub(crate) fn keep(&self, key: &str, entry: Cached, life: Duration) {
         self.shared.cache.put(self.key(key), Kept(entry), millis(life), self.now_ms);
+    }
+
+    /// The response of the nearest prompt.
+    pub(crate) fn nearest(
+        &self,
+        partition: &str,
+        vector: &[f32],
+        distance_max: f32,
+    ) -> Option<(Cached, Duration)> {
+        let key = self.key(partition);
+        let (cached, left_ms) = self.shared.similar.nearest(&key, vector, distance_max, self.now_ms)?;
+        Some((cached, Duration::from_millis(left_ms)))
+    }
+
+    pub(crate) fn keep_near(&self, partition: &str, vector: Arc<[f32]>, entry: Cached, life: Duration) {
+        self.shared.similar.keep(self.key(partition), vector, entry, millis(life), self.now_ms);
     }
 
     pub(crate) fn forget(&self, key: &str) {

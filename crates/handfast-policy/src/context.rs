@@ -85,6 +85,10 @@ pub struct Context {
     pub subscription_key: Option<Secret<String>>,
     /// Where `cache-store` keeps the response, once `cache-lookup` has missed it.
     pub(crate) cache_key: Option<CacheKey>,
+    /// Where the semantic caches keep the response.
+    pub(crate) near: Option<Near>,
+    /// What a content safety check still has to ask, last first.
+    pub(crate) checks: Vec<Box<SendRequest>>,
     /// Quotas that this request has counted for already.
     pub(crate) counted_quotas: Vec<String>,
     /// How many counters of the policy that runs have passed.
@@ -109,6 +113,15 @@ pub struct Context {
     /// Bodies that an expression has taken away.
     pub(crate) request_consumed: bool,
     pub(crate) response_consumed: bool,
+}
+
+/// Where an answer that is found by likeness is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Near {
+    pub(crate) partition: String,
+    /// Empty until the embeddings backend has answered.
+    pub(crate) vector: Arc<[f32]>,
+    pub(crate) distance_max: f32,
 }
 
 /// What `cache-lookup` decided for the response.

@@ -97,10 +97,10 @@ impl Plan {
     }
 
     /// Where outbound goes on with a response that came from the cache: behind the first policy that is, or
-    /// holds, a `cache-store` (specification 5.6).
+    /// holds, a `cache-store` or a store of the semantic caches (specification 5.6).
     pub(crate) fn behind_cache_store(&self) -> usize {
         let outbound = self.section(Section::Outbound);
-        let stores = |node: &Arc<Node>| node.any(&|node| node.name == "cache-store");
+        let stores = |node: &Arc<Node>| node.any(&|node| node.name.ends_with("cache-store"));
         outbound.iter().position(stores).map_or(0, |at| at + 1)
     }
 

@@ -6,6 +6,7 @@
 mod authentication_basic;
 mod authentication_certificate;
 mod authentication_managed_identity;
+mod backend_call;
 mod cache_response;
 mod cache_value;
 mod check_header;
@@ -23,6 +24,7 @@ mod include_fragment;
 mod ip_filter;
 mod jsonp;
 mod limit_concurrency;
+mod llm_content_safety;
 mod log_to_eventhub;
 mod mock_response;
 mod multimap;
@@ -35,6 +37,7 @@ mod refreshed_value;
 mod retry;
 mod return_response;
 mod rewrite_uri;
+mod semantic_cache;
 mod send_request;
 mod service_bus;
 mod set_backend_service;
@@ -96,6 +99,11 @@ static ALL: &[&Policy] = &[
     &convert_body::TO_XML,
     &jsonp::POLICY,
     &limit_concurrency::POLICY,
+    &llm_content_safety::POLICY,
+    &semantic_cache::LOOKUP,
+    &semantic_cache::STORE,
+    &semantic_cache::AZURE_LOOKUP,
+    &semantic_cache::AZURE_STORE,
     &token_metric::LLM,
     &token_limit::LLM,
     &log_to_eventhub::POLICY,

@@ -12,11 +12,10 @@ use crate::machine::io::{
     BodyForm, CountRequest, MetricSample, Output, QuotaPeriod, QuotaUsage, Settlement, Side,
 };
 use crate::machine::step::{At, Halt};
+use crate::prompt::{self, BODY_BYTES_MAX};
 use serde_json::Value;
 pub use stream::TokenStream;
 
-/// The largest message that is read for its tokens; prompts may hold images.
-const BODY_BYTES_MAX: usize = 16 << 20;
 /// Characters of a token.
 const TOKEN_CHARS: usize = 4;
 /// Tokens of an image.
@@ -63,16 +62,7 @@ pub(crate) fn prompt_estimate(at: &mut At<'_>) -> Result<u32, Halt> {
     if let Some(known) = at.context.prompt_estimate {
         return Ok(known);
     }
-    let tokens = match (&at.context.request_body, &at.context.request_bytes) {
-        (Body::Replace(bytes), _) => estimate(bytes),
-        (Body::Keep, Some(bytes)) => estimate(bytes),
-        (Body::Keep, None) if !at.context.request_has_body => 0,
-        (Body::Keep, None) => {
-            let form = BodyForm::AsReceived;
-            let (side, bytes_max) = (Side::Request, BODY_BYTES_MAX);
-            return Err(Halt::Wait(Output::ReadBody { side, bytes_max, form }));
-        }
-    };
+    let tokens = prompt::of_body(at, Side::Request, estimate)?;
     at.context.prompt_estimate = Some(tokens);
     Ok(tokens)
 }
@@ -172,8 +162,7 @@ pub(crate) fn settle(
     let Some(response) = at.context.response.as_ref().filter(|one| one.head.status < 400) else {
         return Ok(None);
     };
-    let kind = response.head.fields.get_str("content-type").unwrap_or_default();
-    let streamed = kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream");
+    let streamed = prompt::is_stream(Some(response));
     let usage = match (&response.body, &at.context.response_bytes) {
         (Body::Keep, _) if streamed => {
             let prompt = at.context.prompt_estimate.unwrap_or_default();

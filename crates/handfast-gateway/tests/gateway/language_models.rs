@@ -4,6 +4,7 @@ use crate::world::{HOST, World, request};
 use handfast_net::Hop;
 use handfast_testkit::{RawResponse, ScriptedUpstream};
 use serde_json::json;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 const USAGE: &str = r#"{"choices":[],"usage":{"prompt_tokens":6,"completion_tokens":5,"total_tokens":11}}"#;
@@ -11,7 +12,8 @@ const STREAM: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hello \"}}]}
 
 /// An open API `a` in front of a model: `POST /whole` tells its usage, `POST /stream` streams in small pieces.
 fn world(policies: &str) -> (World, ScriptedUpstream) {
-    let model = ScriptedUpstream::start(|_, mut peer| {
+    let answers = AtomicUsize::new(0);
+    let model = ScriptedUpstream::start(move |_, mut peer| {
         loop {
             let head = peer.read_head();
             let head = head.to_ascii_lowercase();
@@ -20,9 +22,21 @@ fn world(policies: &str) -> (World, ScriptedUpstream) {
             if peer.read_bytes(length).is_none() {
                 return;
             }
-            if head.starts_with("post /whole ") {
-                let length = USAGE.len();
-                peer.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{USAGE}"));
+            let whole = match head.split(' ').nth(1) {
+                Some("/whole") => Some(USAGE),
+                // The services beside the model, which want the backend's key.
+                Some(_) if !head.contains("\r\napi-key: k\r\n") => None,
+                Some("/emb?api-version=2024-06-01") => Some("{\"data\":[{\"embedding\":[0.6,0.8]}]}"),
+                Some("/cs/contentsafety/text:analyze?api-version=2024-09-01") => {
+                    Some("{\"categoriesAnalysis\":[{\"category\":\"Hate\",\"severity\":2}]}")
+                }
+                _ => None,
+            };
+            if let Some(whole) = whole {
+                let (length, number) = (whole.len(), answers.fetch_add(1, Ordering::Relaxed));
+                peer.write(format!(
+                    "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nX-Number: {number}\r\n\r\n{whole}"
+                ));
                 continue;
             }
             peer.write(
@@ -38,8 +52,15 @@ fn world(policies: &str) -> (World, ScriptedUpstream) {
     let url = format!("http://{}", model.address());
     let properties = json!({ "serviceUrl": url, "subscriptionRequired": false });
     world.api("a", properties, &["POST /whole", "POST /stream"]);
-    let text =
-        format!("<policies><inbound><base />{policies}</inbound><backend><base /></backend></policies>");
+    for (name, path) in [("embeddings", "emb"), ("safety", "cs/")] {
+        let key = json!({ "header": { "api-key": ["k"] } });
+        let url = format!("{url}/{path}");
+        let properties = json!({ "url": url, "protocol": "http", "credentials": key });
+        world.put(&format!("backends/{name}"), json!({ "properties": properties }));
+    }
+    let text = format!(
+        "<policies><inbound><base />{policies}</inbound><backend><base /></backend><outbound><llm-semantic-cache-store duration=\"60\" /></outbound></policies>"
+    );
     world.policy("apis/a", &text);
     world.serve();
     (world, model)
@@ -95,4 +116,26 @@ fn whole_and_streamed_answers_count_for_a_limit_that_slides_and_a_quota() {
     let refused = post(&world, "/a/whole");
     assert_eq!(refused.status(), 403);
     assert!(refused.text().contains("Token quota is exceeded. Try again in "), "{}", refused.text());
+}
+
+#[test]
+fn a_prompt_that_was_answered_is_not_asked_again() {
+    let (world, _model) =
+        world("<llm-semantic-cache-lookup score-threshold=\"0.05\" embeddings-backend-id=\"embeddings\" />");
+    let number = |world: &World| post(world, "/a/whole").field("x-number").map(str::to_owned);
+    let first = number(&world);
+    assert!(first.is_some());
+    assert_eq!(number(&world), first, "the model was not asked again");
+    world.engine.clock.advance(Duration::from_secs(61));
+    assert_ne!(number(&world), first, "and is when the answer's time is over");
+}
+
+#[test]
+fn a_prompt_is_judged_by_a_backend_with_its_own_key() {
+    for (threshold, status) in [(2, 403), (3, 200)] {
+        let (world, _model) = world(&format!(
+            "<llm-content-safety backend-id=\"safety\"><categories><category name=\"Hate\" threshold=\"{threshold}\" /></categories></llm-content-safety>"
+        ));
+        assert_eq!(post(&world, "/a/whole").status(), status, "threshold {threshold}");
+    }
 }

@@ -69,8 +69,9 @@ fn proxy_text(proxy: &ProxySelection) -> String {
 
 /// A request of the document's own, every header line of it.
 pub(super) fn sent_text(request: &SendRequest) -> String {
+    let backend = request.backend_id.as_ref().map_or(String::new(), |id| format!("backend:{id}"));
     let mut text =
-        format!("{} {}\n@timeout-ms {}\n", request.method, request.url, request.timeout.as_millis());
+        format!("{} {backend}{}\n@timeout-ms {}\n", request.method, request.url, request.timeout.as_millis());
     if let Some(certificate) = &request.certificate {
         text.push_str(&format!("@certificate {certificate}\n"));
     }

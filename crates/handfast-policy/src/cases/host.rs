@@ -56,8 +56,14 @@ pub(super) fn trace(case: &Case) -> Result<(Vec<Diagnostic>, Vec<Traced>), CaseE
 }
 
 fn play(case: &Case, plan: &Arc<Plan>, mut then: impl FnMut(&Exchange, &Outcome)) -> Result<(), CaseError> {
-    let mut world =
-        World { now: START, counters: HashMap::new(), cache: HashMap::new(), quotas: HashMap::new(), case };
+    let mut world = World {
+        now: START,
+        counters: HashMap::new(),
+        cache: HashMap::new(),
+        near: Vec::new(),
+        quotas: HashMap::new(),
+        case,
+    };
     for exchange in &case.exchanges {
         world.now = world.now.plus(exchange.after);
         let outcome = world.exchange(plan, exchange)?;
@@ -90,12 +96,22 @@ fn prepare(case: &Case) -> (Arc<Plan>, Vec<Diagnostic>) {
     (Arc::new(compile_effective(&documents)), diagnostics)
 }
 
+/// A response that is kept for a prompt.
+pub(super) struct Nearby {
+    pub(super) partition: String,
+    pub(super) vector: Arc<[f32]>,
+    pub(super) entry: Cached,
+    pub(super) end: UnixTime,
+}
+
 pub(super) struct World<'c> {
     pub(super) now: UnixTime,
     /// End of the window and calls in it, by key.
     counters: HashMap<String, (UnixTime, u32)>,
     /// What is cached, and until when.
     pub(super) cache: HashMap<String, (Cached, UnixTime)>,
+    /// What is found by likeness.
+    pub(super) near: Vec<Nearby>,
     /// By key and begin of the period.
     pub(super) quotas: HashMap<(String, i64), QuotaUsage>,
     pub(super) case: &'c Case,

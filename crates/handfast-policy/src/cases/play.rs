@@ -4,12 +4,13 @@
 //! and what is due at once in the order in which it was asked for.
 
 use super::compare::{self, Forwarded};
-use super::host::{World, response};
+use super::host::{Nearby, World, response};
 use super::{CaseError, Delayed, Outcome, Reply};
 use crate::context::{Body, Context, Response};
 use crate::machine::io::{
     ForwardFailure, HubEvent, Input, MetricSample, Output, Permit, Settlement, Side, TokenFailure,
 };
+use crate::prompt::cosine_distance;
 use crate::usage::{StreamWork, TokenStream};
 use bytes::Bytes;
 use handfast_core::message::ResponseHead;
@@ -166,6 +167,18 @@ impl<'w, 'c> Play<'w, 'c> {
             }
             Output::CacheRemove { key } => {
                 world.cache.remove(&key);
+                Input::Stored
+            }
+            Output::CacheNearest { partition, vector, distance_max } => {
+                let now = world.now;
+                let fresh = world.near.iter().filter(|one| one.partition == partition && one.end > now);
+                let near = fresh.filter_map(|one| Some((cosine_distance(&one.vector, &vector)?, one)));
+                let near = near.filter(|(distance, _)| *distance <= distance_max);
+                let nearest = near.min_by(|one, other| one.0.total_cmp(&other.0));
+                Input::Cached(nearest.map(|(_, one)| (one.entry.clone(), Duration::from_secs(1))))
+            }
+            Output::CacheNear { partition, vector, entry, life } => {
+                world.near.push(Nearby { partition, vector, entry, end: world.now.plus(life) });
                 Input::Stored
             }
             Output::QuotaUsed(period) => {

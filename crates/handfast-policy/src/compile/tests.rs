@@ -37,8 +37,8 @@ fn answer(output: Output) -> Option<Input> {
         Output::Count(_) => {
             Input::Counted(Counted { allowed: true, remaining: 0, retry_after: Duration::ZERO })
         }
-        Output::CacheGet { .. } => Input::Cached(None),
-        Output::CacheSet { .. } | Output::CacheRemove { .. } => Input::Stored,
+        Output::CacheGet { .. } | Output::CacheNearest { .. } => Input::Cached(None),
+        Output::CacheSet { .. } | Output::CacheNear { .. } | Output::CacheRemove { .. } => Input::Stored,
         Output::QuotaUsed(_) => Input::Used(QuotaUsage::default()),
         Output::Acquire { .. } => Input::Permit(Some(Permit::new(()))),
         Output::Keys { .. } => return None,

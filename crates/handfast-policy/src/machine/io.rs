@@ -59,6 +59,26 @@ pub enum Output {
         /// The key.
         key: String,
     },
+    /// Look up the response of the nearest prompt; answer with [`Input::Cached`].
+    CacheNearest {
+        /// Only prompts of this partition are compared.
+        partition: String,
+        /// The prompt.
+        vector: Arc<[f32]>,
+        /// One minus the cosine of the angle between two prompts, at most.
+        distance_max: f32,
+    },
+    /// Keep the response of a prompt; answer with [`Input::Stored`].
+    CacheNear {
+        /// Where it is looked for.
+        partition: String,
+        /// The prompt.
+        vector: Arc<[f32]>,
+        /// What to keep.
+        entry: Cached,
+        /// For how long.
+        life: Duration,
+    },
     /// What was used of a quota; answer with [`Input::Used`].
     QuotaUsed(QuotaPeriod),
     /// Find the keys behind metadata documents of token issuers; answer with [`Input::Keys`].
@@ -200,8 +220,10 @@ pub struct ForwardRequest {
 /// A request that a policy makes itself.
 #[derive(Clone, Debug, Default)]
 pub struct SendRequest {
-    /// Absolute URL.
+    /// Absolute URL; with a backend what goes behind its URL.
     pub url: String,
+    /// A backend entity, whose credentials and TLS settings hold for the request.
+    pub backend_id: Option<Arc<str>>,
     /// The method.
     pub method: Method,
     /// The header section; without `Host` the URL's host goes out.
@@ -223,6 +245,7 @@ impl SendRequest {
     pub fn get(url: &str, body: Bytes) -> Self {
         Self {
             url: url.to_owned(),
+            backend_id: None,
             method: Method::Get,
             fields: Fields::new(),
             body: Body::Replace(body),

@@ -38,7 +38,7 @@ static LOOKUP_SCHEMA: ElementSchema = ElementSchema {
     ),
 };
 
-static STORE_SCHEMA: ElementSchema = ElementSchema {
+pub(super) static STORE_SCHEMA: ElementSchema = ElementSchema {
     attributes: &[
         AttributeSchema::new("duration", DURATION).required(),
         AttributeSchema::new("cache-response", Kind::Boolean),
@@ -184,69 +184,102 @@ fn tell_clients(response: &mut Response, downstream: Option<(&'static str, bool)
     let _ = response.head.fields.set(b"Cache-Control", value.as_bytes());
 }
 
+/// What a policy that keeps responses says about which and how long.
 #[derive(Debug)]
-struct Store {
+pub(super) struct Keeping {
     duration: Setting<u32>,
     cache_response: Option<Setting<bool>>,
 }
 
-fn compile_store(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
-    let cache_response = element.attribute("cache-response").is_some();
-    Parts::leaf(Store {
-        duration: compiler.number(element, "duration", 0),
-        cache_response: cache_response.then(|| compiler.boolean(element, "cache-response", true)),
-    })
-}
-
-impl Store {
-    fn keep(&self, at: &mut At<'_>, body: Bytes) -> Ran {
-        let life = Duration::from_secs(at.number(&self.duration)?.into());
-        let Some(CacheKey { key, downstream }) = at.context.cache_key.take() else { return Ok(Flow::Next) };
-        let Some(response) = &mut at.context.response else { return Ok(Flow::Next) };
-        let bytes = body.len() + 512;
-        let kept = Response { head: response.head.clone(), body: Body::Replace(body) };
-        tell_clients(response, downstream, life);
-        at.note(|| format!("response stored for {} s", life.as_secs()));
-        let entry = Cached { content: CachedContent::Response(Arc::new(kept)), bytes };
-        Ok(Flow::Await(Output::CacheSet { key, entry, life }))
-    }
-}
-
-impl Step for Store {
-    fn run(&self, at: &mut At<'_>) -> Ran {
-        at.number(&self.duration)?;
-        let wanted = self.cache_response.as_ref().map(|setting| at.boolean(setting)).transpose()?;
-        let status = at.context.response.as_ref().map(|response| response.head.status);
-        let keeps = wanted.unwrap_or(status == Some(200));
-        if !keeps || at.context.cache_key.is_none() {
-            at.note(|| "the response is not for the cache");
-            return Ok(Flow::Next);
+impl Keeping {
+    pub(super) fn read(element: &Element, compiler: &mut Compiler<'_>) -> Self {
+        let cache_response = element.attribute("cache-response").is_some();
+        Self {
+            duration: compiler.number(element, "duration", 0),
+            cache_response: cache_response.then(|| compiler.boolean(element, "cache-response", true)),
         }
-        match at.context.response.as_ref().map(|response| &response.body) {
-            Some(Body::Replace(bytes)) if bytes.len() <= RESPONSE_BYTES_MAX => {
-                let bytes = bytes.clone();
-                self.keep(at, bytes)
-            }
-            Some(Body::Keep) if !is_declared_too_large(at.context) => Ok(Flow::Await(Output::ReadBody {
+    }
+
+    /// How long it is kept.
+    pub(super) fn life(&self, at: &mut At<'_>) -> Result<Duration, Halt> {
+        Ok(Duration::from_secs(at.number(&self.duration)?.into()))
+    }
+
+    /// Whether the response is to be kept and small enough, and then its body, or what has to happen first.
+    pub(super) fn body(&self, at: &mut At<'_>, wanted: bool) -> Result<Result<Bytes, Flow>, Halt> {
+        self.life(at)?;
+        let told = self.cache_response.as_ref().map(|setting| at.boolean(setting)).transpose()?;
+        let status = at.context.response.as_ref().map(|response| response.head.status);
+        if !wanted || !told.unwrap_or(status == Some(200)) {
+            at.note(|| "the response is not for the cache");
+            return Ok(Err(Flow::Next));
+        }
+        Ok(match at.context.response.as_ref().map(|response| &response.body) {
+            Some(Body::Replace(bytes)) if bytes.len() <= RESPONSE_BYTES_MAX => Ok(bytes.clone()),
+            Some(Body::Keep) if !is_declared_too_large(at.context) => Err(Flow::Await(Output::ReadBody {
                 side: Side::Response,
                 bytes_max: RESPONSE_BYTES_MAX,
                 form: BodyForm::AsReceived,
             })),
             _ => {
                 at.note(|| "the response is too large for the cache");
-                Ok(Flow::Next)
+                Err(Flow::Next)
             }
+        })
+    }
+
+    /// The body that the host has read; what happens instead when there is none.
+    pub(super) fn read_body(at: &mut At<'_>, answer: Input) -> Result<Bytes, Flow> {
+        match answer {
+            Input::Body(bytes) => Ok(bytes),
+            Input::BodyFailed(_) => {
+                at.note(|| "the response could not be read for the cache");
+                Err(Flow::Next)
+            }
+            other => Err(stored(&other)),
+        }
+    }
+}
+
+/// The response as a cache keeps it.
+pub(super) fn entry(response: &Response, body: Bytes) -> Cached {
+    let bytes = body.len() + 512;
+    let kept = Response { head: response.head.clone(), body: Body::Replace(body) };
+    Cached { content: CachedContent::Response(Arc::new(kept)), bytes }
+}
+
+#[derive(Debug)]
+struct Store(Keeping);
+
+fn compile_store(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
+    Parts::leaf(Store(Keeping::read(element, compiler)))
+}
+
+impl Store {
+    fn keep(&self, at: &mut At<'_>, body: Bytes) -> Ran {
+        let life = self.0.life(at)?;
+        let Some(CacheKey { key, downstream }) = at.context.cache_key.take() else { return Ok(Flow::Next) };
+        let Some(response) = &mut at.context.response else { return Ok(Flow::Next) };
+        let entry = entry(response, body);
+        tell_clients(response, downstream, life);
+        at.note(|| format!("response stored for {} s", life.as_secs()));
+        Ok(Flow::Await(Output::CacheSet { key, entry, life }))
+    }
+}
+
+impl Step for Store {
+    fn run(&self, at: &mut At<'_>) -> Ran {
+        let wanted = at.context.cache_key.is_some();
+        match self.0.body(at, wanted)? {
+            Ok(body) => self.keep(at, body),
+            Err(flow) => Ok(flow),
         }
     }
 
     fn resume(&self, at: &mut At<'_>, answer: Input) -> Ran {
-        match answer {
-            Input::Body(bytes) => self.keep(at, bytes),
-            Input::BodyFailed(_) => {
-                at.note(|| "the response could not be read for the cache");
-                Ok(Flow::Next)
-            }
-            other => Ok(stored(&other)),
+        match Keeping::read_body(at, answer) {
+            Ok(body) => self.keep(at, body),
+            Err(flow) => Ok(flow),
         }
     }
 }

@@ -195,6 +195,7 @@ impl Send {
             None => Body::Replace(Bytes::new()),
         };
         Ok(SendRequest {
+            backend_id: None,
             url: url.as_deref().map_or(&*at.context.original_url, str::trim).to_owned(),
             method: method.unwrap_or(inherited),
             fields,

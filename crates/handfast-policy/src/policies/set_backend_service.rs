@@ -73,11 +73,10 @@ fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
             None
         }
         (Some(url), None) => Parts::leaf(SetBackendService::BaseUrl(url.map(|url| url.trim().into()))),
-        (None, Some(Setting::Literal(id))) if !(compiler.options.backend_exists)(&id) => {
-            compiler.refuse(element, format!("Backend with id '{id}' could not be found."));
-            None
+        (None, Some(id)) => {
+            check_backend(element, &id, compiler)?;
+            Parts::leaf(SetBackendService::BackendId(id.map(Into::into)))
         }
-        (None, Some(id)) => Parts::leaf(SetBackendService::BackendId(id.map(Into::into))),
         (Some(_), Some(_)) => {
             compiler.refuse(element, "The attributes 'base-url' and 'backend-id' exclude each other");
             None
@@ -87,6 +86,13 @@ fn compile(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
             None
         }
     }
+}
+
+/// Whether a backend that is named outright exists; reports that it does not.
+pub(crate) fn check_backend(element: &Element, id: &Text, compiler: &mut Compiler<'_>) -> Option<()> {
+    let Some(id) = id.literal().filter(|id| !(compiler.options.backend_exists)(id)) else { return Some(()) };
+    compiler.refuse(element, format!("Backend with id '{id}' could not be found."));
+    None
 }
 
 /// Whether the text is an absolute URL with a host and without query, fragment and blanks.

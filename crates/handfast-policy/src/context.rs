@@ -88,7 +88,7 @@ pub struct Context {
     /// Where the semantic caches keep the response.
     pub(crate) near: Option<Near>,
     /// What a content safety check still has to ask, last first.
-    pub(crate) checks: Vec<Box<SendRequest>>,
+    pub(crate) checks: Vec<SendRequest>,
     /// Quotas that this request has counted for already.
     pub(crate) counted_quotas: Vec<String>,
     /// How many counters of the policy that runs have passed.

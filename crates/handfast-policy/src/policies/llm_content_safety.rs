@@ -161,7 +161,7 @@ impl ContentSafety {
     }
 
     /// Everything that has to be asked, last first.
-    fn checks(&self, at: &mut At<'_>) -> Result<Option<Vec<Box<SendRequest>>>, Halt> {
+    fn checks(&self, at: &mut At<'_>) -> Result<Option<Vec<SendRequest>>, Halt> {
         let backend = at.text(&self.backend)?;
         let shield = at.boolean(&self.shield)? && at.side() == Side::Request;
         let levels = at.text(&self.levels)?;
@@ -174,11 +174,11 @@ impl ContentSafety {
             if !names.is_empty() || !lists.is_empty() {
                 let asked = json!({ "text": text, "categories": names, "blocklistNames": lists,
                     "haltOnBlocklistHit": true, "outputType": levels });
-                checks.push(post(&backend, &format!("/contentsafety/text:analyze{VERSION}"), &asked));
+                checks.push(*post(&backend, &format!("/contentsafety/text:analyze{VERSION}"), &asked));
             }
             if shield {
                 let asked = json!({ "userPrompt": text, "documents": [] });
-                checks.push(post(&backend, &format!("/contentsafety/text:shieldPrompt{VERSION}"), &asked));
+                checks.push(*post(&backend, &format!("/contentsafety/text:shieldPrompt{VERSION}"), &asked));
             }
         }
         Ok(Some(checks))
@@ -224,7 +224,7 @@ impl ContentSafety {
 /// The next question, or on to the next policy when all are answered.
 fn next(at: &mut At<'_>) -> Flow {
     match at.context.checks.pop() {
-        Some(request) => Flow::Await(Output::Send(request)),
+        Some(request) => Flow::Await(Output::Send(Box::new(request))),
         None => {
             at.note(|| "content safety check passed");
             Flow::Next
@@ -255,7 +255,7 @@ impl Step for ContentSafety {
     fn resume(&self, at: &mut At<'_>, answer: Input) -> Ran {
         if let Input::Token(token) = answer {
             let mut checks = std::mem::take(&mut at.context.checks);
-            authorize(at, token, checks.iter_mut().map(|request| &mut **request));
+            authorize(at, token, checks.iter_mut());
             at.context.checks = checks;
             return Ok(next(at));
         }

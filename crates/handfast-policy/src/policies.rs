@@ -60,6 +60,7 @@ mod validate_parameters;
 mod validate_status_code;
 mod validation;
 mod wait;
+mod xsl_transform;
 
 use crate::compile::{Compiler, Parts};
 use crate::schema::ElementSchema;
@@ -138,6 +139,7 @@ static ALL: &[&Policy] = &[
     &validate_status_code::POLICY,
     &wait::POLICY,
     &convert_body::TO_JSON,
+    &xsl_transform::POLICY,
 ];
 
 /// The policy of an element name.

@@ -48,6 +48,8 @@ pub(crate) enum Content {
     AnyOrder(&'static [Particle], usize),
     /// Text, or child elements in this order.
     TextOr(&'static [Particle]),
+    /// Markup of another language, which its policy reads: neither attributes nor children are checked here.
+    Foreign,
     /// Any policies that are legal in the section.
     Policies,
 }

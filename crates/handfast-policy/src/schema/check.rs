@@ -127,6 +127,9 @@ impl Checker<'_> {
     }
 
     fn element(&mut self, element: &Element, schema: &ElementSchema, site: Site, policy: bool) {
+        if matches!(schema.content, Content::Foreign) {
+            return;
+        }
         self.attributes(element, schema, policy);
         let text = element.text_position();
         match &schema.content {
@@ -144,6 +147,7 @@ impl Checker<'_> {
                 }
                 self.text_expression(element);
             }
+            Content::Foreign => {}
             Content::Markup => self.text_expression(element),
             Content::TextOr(_) if element.elements().next().is_none() => self.text_expression(element),
             Content::Sequence(particles) | Content::TextOr(particles) => {

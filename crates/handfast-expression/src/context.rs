@@ -156,6 +156,11 @@ pub trait ContextView {
     /// An entry of a dictionary.
     fn lookup(&self, lookup: Lookup, key: &str) -> Option<Value>;
 
+    /// An entry whose value is one text only, as that text, when it costs less than [`ContextView::lookup`].
+    fn single(&self, _lookup: Lookup, _key: &str) -> Option<Value> {
+        None
+    }
+
     /// All entries of a dictionary, in order.
     fn entries(&self, lookup: Lookup) -> Vec<(String, Value)>;
 

@@ -9,6 +9,7 @@ use crate::each::Each;
 use crate::fault::{Fault, Need, null_reference, throw};
 use crate::tree::Slot;
 use crate::value::{Closure, Deferred, Exception, Object, Value, lock};
+use std::cell::Cell;
 use std::sync::{Arc, Mutex};
 
 /// Deepest nesting of calls.
@@ -101,13 +102,48 @@ fn exhausted() -> Exception {
     }
 }
 
+/// Empty vectors of an evaluation that is over, for the next one of the thread.
+#[derive(Default)]
+struct Spare {
+    frames: Vec<Activity>,
+    environments: Vec<Environment>,
+    stack: Vec<Value>,
+}
+
+/// Vectors that have grown beyond this many entries are not kept.
+const SPARE_ENTRIES_MAX: usize = 256;
+
+thread_local! {
+    static SPARE: Cell<Spare> = Cell::default();
+}
+
+impl Drop for Evaluation {
+    fn drop(&mut self) {
+        let mut spare = Spare {
+            frames: std::mem::take(&mut self.frames),
+            environments: std::mem::take(&mut self.environments),
+            stack: std::mem::take(&mut self.stack),
+        };
+        if spare.stack.capacity().max(spare.environments.capacity()) > SPARE_ENTRIES_MAX {
+            return;
+        }
+        // What these hold may be evaluations' own values, so they are dropped before the thread's place is touched.
+        spare.frames.clear();
+        spare.environments.clear();
+        spare.stack.clear();
+        // A thread that ends has no place any more.
+        let _ = SPARE.try_with(|place| place.set(spare));
+    }
+}
+
 impl Evaluation {
     pub(crate) fn new(code: Arc<Vec<Code>>, budget: Budget) -> Self {
+        let Spare { frames, environments, stack } = SPARE.take();
         let mut evaluation = Self {
             code,
-            frames: Vec::with_capacity(4),
-            environments: Vec::with_capacity(4),
-            stack: Vec::with_capacity(8),
+            frames,
+            environments,
+            stack,
             steps: budget.steps,
             memory: budget.bytes,
             forced: Vec::new(),

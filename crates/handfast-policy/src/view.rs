@@ -122,6 +122,15 @@ impl ContextView for View<'_> {
         }
     }
 
+    fn single(&self, lookup: Lookup, key: &str) -> Option<Value> {
+        if !matches!(lookup, Lookup::RequestHeaders | Lookup::ResponseHeaders) {
+            return None;
+        }
+        let mut lines = self.fields(lookup)?.get_all(key.as_bytes());
+        let line = std::str::from_utf8(lines.next()?).ok()?;
+        lines.next().is_none().then(|| Value::str(line))
+    }
+
     fn entries(&self, lookup: Lookup) -> Vec<(String, Value)> {
         match lookup {
             Lookup::Variables => {

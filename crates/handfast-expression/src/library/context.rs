@@ -117,6 +117,12 @@ fn single(object: &Object) -> Option<Value> {
 }
 
 fn joined_or_default(call: &mut Call<'_>) -> Result<Value, Fault> {
+    if let (Value::Object(object), Value::Str(name)) = (call.arg(0), call.arg(1))
+        && let Object::Lookup(lookup) = &**object
+        && let Some(line) = call.host.single(*lookup, name)
+    {
+        return Ok(line);
+    }
     match entry(call)? {
         None | Some(Value::Null) => Ok(call.arg(2).clone()),
         Some(Value::Object(object)) if single(&object).is_some() => {

@@ -44,10 +44,16 @@ fn folded(call: &Call<'_>, index: usize) -> Result<String, Fault> {
 
 /// One-to-one upper-case mapping.
 fn upper(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_uppercase();
+    }
     text.chars().map(|c| one(c, c.to_uppercase())).collect()
 }
 
 fn lower(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     text.chars().map(|c| one(c, c.to_lowercase())).collect()
 }
 

@@ -128,7 +128,7 @@ fn end_of_expression(text: &str) -> Option<usize> {
 }
 
 /// The prefixes that are bound at a node, the default namespace among them.
-fn prefixes(node: &Node) -> Vec<(String, String)> {
+pub(super) fn prefixes(node: &Node) -> Vec<(String, String)> {
     let mut out: Vec<(String, String)> = Vec::new();
     for around in std::iter::once(node.clone()).chain(node.ancestors()) {
         for declared in around.attributes() {

@@ -1,10 +1,11 @@
 //! The transformation: templates chosen and run over the source, what they make collected in a result tree.
 
+use super::compile::prefixes;
 use super::function::Functions;
 use super::output::Builder;
 use super::{Avt, Binding, DEPTH_MAX, Op, Part, STEPS_MAX, Sort, Stylesheet, Variable, XsltError, pattern};
 use crate::xml::xpath::{self, Expr, Problem, Scope, Value};
-use crate::xml::{Kind, Name, Node, XMLNS};
+use crate::xml::{Kind, Name, Node};
 use std::cell::{Cell, RefCell};
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -340,7 +341,7 @@ impl Run<'_> {
             What::Document => self.body(body, focus, locals, out, depth),
             What::Leaf => self.copied(&focus.node, out),
             What::Element(name) => {
-                out.open(name, &bindings(&focus.node))?;
+                out.open(name, &prefixes(&focus.node))?;
                 self.body(body, focus, locals, out, depth)?;
                 out.close()
             }
@@ -363,7 +364,7 @@ impl Run<'_> {
             Some(Err(_)) => {
                 let copy = node.deep_clone();
                 if copy.is_element() {
-                    for (prefix, space) in bindings(node) {
+                    for (prefix, space) in prefixes(node) {
                         out.bind_on(&copy, &prefix, &space);
                     }
                 }
@@ -479,23 +480,4 @@ fn by_number(one: &str, other: &str) -> Ordering {
 /// As a reader would look it up: letter case only decides between equals, lower case first.
 fn by_text(one: &str, other: &str) -> Ordering {
     one.to_lowercase().cmp(&other.to_lowercase()).then_with(|| other.cmp(one))
-}
-
-/// The prefixes in force at a node of the source.
-fn bindings(node: &Node) -> Vec<(String, String)> {
-    let mut out: Vec<(String, String)> = Vec::new();
-    for around in std::iter::once(node.clone()).chain(node.ancestors()) {
-        for attribute in around.attributes() {
-            let name = attribute.name().unwrap_or_default();
-            let prefix = match (&*name.space, &*name.local) {
-                ("", "xmlns") => "",
-                (XMLNS, local) => local,
-                _ => continue,
-            };
-            if !out.iter().any(|(known, _)| known == prefix) {
-                out.push((prefix.to_owned(), attribute.value()));
-            }
-        }
-    }
-    out
 }

@@ -4,11 +4,10 @@
 
 use handfast_core::Secret;
 use handfast_net::{Core, off_core};
-use handfast_pki::Credential;
+use handfast_pki::{Credential, hex};
 use handfast_policy::{ForwardFailure, PfxBody};
 use handfast_state::{Cache, Weigh};
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 use std::sync::Arc;
 
 /// All certificates that are kept.
@@ -90,9 +89,5 @@ fn key(pfx: &PfxBody) -> String {
         .chain_update(file)
         .chain_update(password)
         .finalize();
-    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to memory cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::lower(&digest)
 }

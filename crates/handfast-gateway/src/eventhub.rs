@@ -90,7 +90,7 @@ impl EventHub {
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let same_access = match (&self.access, &other.access) {
             (Access::Key { name, key }, Access::Key { name: other_name, key: other_key }) => {
-                name == other_name && key.expose() == other_key.expose()
+                name == other_name && key.equals(other_key.expose().as_bytes())
             }
             (Access::Identity(id), Access::Identity(other_id)) => id == other_id,
             _ => false,

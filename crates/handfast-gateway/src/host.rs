@@ -38,8 +38,6 @@ pub(crate) struct Host<'a> {
     received: Option<Received>,
     exchange: BackendExchange,
     client_gone: bool,
-    /// The URL of the backend entity that the last exchange went to.
-    forwarded_to: Option<Arc<str>>,
     /// What follows from a streamed answer.
     metered: Vec<StreamWork>,
     /// When the request came in.
@@ -81,7 +79,6 @@ impl<'a> Host<'a> {
             received: None,
             exchange: BackendExchange::default(),
             client_gone: false,
-            forwarded_to: None,
             metered: Vec::new(),
             began: Instant::now(),
         }
@@ -114,11 +111,7 @@ impl<'a> Host<'a> {
     /// Does what one output asks for.
     pub(crate) async fn answer(&mut self, output: Output, context: &mut Context) -> Input {
         match output {
-            Output::Forward(forward) => {
-                let answer = self.forward(&forward, context).await;
-                context.forwarded_to = self.forwarded_to.take();
-                answer
-            }
+            Output::Forward(forward) => self.forward(&forward, context).await,
             Output::Send(request) => self.send(*request).await,
             Output::ReadBody { side, bytes_max, form } => self.read(side, (bytes_max, form), context).await,
             Output::Acquire { key, max } => Input::Permit(self.shared().acquire(&key, max)),
@@ -196,7 +189,8 @@ impl<'a> Host<'a> {
         Forwarder { core: self.core, service: self.service, api, client_ip: self.client_ip }
     }
 
-    async fn forward(&mut self, forward: &ForwardRequest, context: &Context) -> Input {
+    async fn forward(&mut self, forward: &ForwardRequest, context: &mut Context) -> Input {
+        context.forwarded_to = None;
         let mut head = context.request.clone();
         let body = match &context.request_body {
             PolicyBody::Replace(bytes) => {
@@ -216,7 +210,7 @@ impl<'a> Host<'a> {
         self.exchange.took = began.elapsed();
         match result {
             Ok((Response { head, body, upgrade, .. }, url)) => {
-                self.forwarded_to = url;
+                context.forwarded_to = url;
                 self.exchange.status = Some(head.status);
                 self.received = Some(Received { body, upgrade });
                 Input::Response(head)

@@ -6,7 +6,7 @@ pub(crate) fn upper(bytes: &[u8]) -> String {
 }
 
 /// Lower-case hex without separators.
-pub(crate) fn lower(bytes: &[u8]) -> String {
+pub fn lower(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

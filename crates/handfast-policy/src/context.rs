@@ -1,5 +1,14 @@
 //! The state of one request as policies read and edit it (specification 2.1).
 
+mod backend;
+mod identities;
+
+pub use backend::{BackendTarget, CertificateSelection, PfxBody, ProxySelection};
+pub use identities::{
+    ApiIdentity, DeploymentIdentity, Example, GroupIdentity, OperationIdentity, ProductIdentity,
+    SubscriptionIdentity, UserIdentity,
+};
+
 use crate::certificate::ClientCertificate;
 use crate::failure::LastError;
 use crate::machine::io::{SendRequest, Side};
@@ -9,9 +18,6 @@ use bytes::Bytes;
 use handfast_core::message::{Fields, Method, RequestHead, ResponseHead};
 use handfast_core::{Secret, UnixTime};
 use handfast_expression::Value;
-use handfast_openapi::contract::Contract;
-use handfast_pki::Credential;
-use handfast_pki::path::Trust;
 use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
@@ -174,215 +180,6 @@ pub struct Response {
     pub head: ResponseHead,
     /// The body.
     pub body: Body,
-}
-
-/// Where `forward-request` goes. Empty means the API's own service URL.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct BackendTarget {
-    /// An absolute `http` or `https` URL whose path comes before the request's.
-    pub base_url: Option<Arc<str>>,
-    /// A backend or pool by id; it goes before `base_url`.
-    pub backend_id: Option<Arc<str>>,
-    /// The client certificate for the connection.
-    pub certificate: Option<CertificateSelection>,
-    /// The HTTP proxy to go through.
-    pub proxy: Option<ProxySelection>,
-    /// Send the request's own `Host`, because a policy set it, instead of the backend's.
-    pub keeps_host: bool,
-}
-
-/// Which client certificate to present.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CertificateSelection {
-    /// By SHA-1 thumbprint, hex.
-    Thumbprint(Arc<str>),
-    /// By resource name.
-    Id(Arc<str>),
-    /// One that the request brought along.
-    Pfx(Arc<PfxBody>),
-}
-
-/// A PFX file with its password, made by expressions.
-#[derive(Debug)]
-pub struct PfxBody {
-    /// The file.
-    pub bytes: Secret<Vec<u8>>,
-    /// Empty when there is none.
-    pub password: Secret<String>,
-}
-
-impl PartialEq for PfxBody {
-    fn eq(&self, other: &Self) -> bool {
-        self.bytes.equals(other.bytes.expose()) && self.password.equals(other.password.expose().as_bytes())
-    }
-}
-
-impl Eq for PfxBody {}
-
-impl fmt::Display for CertificateSelection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Thumbprint(thumbprint) => write!(f, "thumbprint {thumbprint}"),
-            Self::Id(id) => write!(f, "id {id}"),
-            Self::Pfx(pfx) => write!(f, "pfx of {} bytes", pfx.bytes.expose().len()),
-        }
-    }
-}
-
-/// An HTTP proxy (RFC 9110 §7.6, §9.3.6).
-#[derive(Clone, Debug)]
-pub struct ProxySelection {
-    /// `http://host:port`.
-    pub url: Arc<str>,
-    /// The value of `Proxy-Authorization`.
-    pub authorization: Option<Secret<String>>,
-}
-
-impl PartialEq for ProxySelection {
-    fn eq(&self, other: &Self) -> bool {
-        let text = |one: &Self| one.authorization.as_ref().map(|value| value.expose().clone());
-        self.url == other.url && text(self) == text(other)
-    }
-}
-
-impl Eq for ProxySelection {}
-
-/// The API of a request.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ApiIdentity {
-    /// Resource name.
-    pub id: String,
-    /// Display name.
-    pub name: String,
-    /// Path below the gateway, without slashes around it.
-    pub path: String,
-    /// Revision number.
-    pub revision: String,
-    /// Version identifier.
-    pub version: Option<String>,
-    /// Whether this revision answers without `;rev=`.
-    pub is_current: bool,
-    /// The backend's base URL.
-    pub service_url: Option<String>,
-    /// `http`, `https`, `ws`, `wss`.
-    pub protocols: Vec<String>,
-}
-
-/// The operation of a request.
-#[derive(Clone, Debug, Default)]
-pub struct OperationIdentity {
-    /// Resource name.
-    pub id: String,
-    /// Display name.
-    pub name: String,
-    /// Method of the operation.
-    pub method: String,
-    /// URL template of the operation.
-    pub url_template: String,
-    /// Example responses, for `mock-response`.
-    pub examples: Vec<Example>,
-    /// What it promises, compiled; for the validating policies and for samples.
-    pub contract: Option<Arc<Contract>>,
-}
-
-/// An example response of an operation.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Example {
-    /// Status code.
-    pub status: u16,
-    /// Media type of the representation.
-    pub content_type: String,
-    /// The example itself.
-    pub body: Bytes,
-}
-
-/// The product of a request.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ProductIdentity {
-    /// Resource name.
-    pub id: String,
-    /// Display name.
-    pub name: String,
-    /// Whether subscriptions wait for an administrator.
-    pub approval_required: bool,
-    /// Whether a key is needed.
-    pub subscription_required: bool,
-    /// Subscriptions that a user may have.
-    pub subscriptions_limit: Option<i32>,
-    /// The groups that see it.
-    pub groups: Vec<GroupIdentity>,
-}
-
-/// A group that a product is visible to or a user is in.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct GroupIdentity {
-    /// Resource name.
-    pub id: String,
-    /// Display name.
-    pub name: String,
-}
-
-/// The subscription of a request.
-#[derive(Clone, Debug, Default)]
-pub struct SubscriptionIdentity {
-    /// Resource name.
-    pub id: String,
-    /// Display name.
-    pub name: String,
-    /// The first key.
-    pub primary_key: Option<Secret<String>>,
-    /// The second key.
-    pub secondary_key: Option<Secret<String>>,
-    /// When it was made.
-    pub created: UnixTime,
-    /// When its keys begin to open something.
-    pub starts: Option<UnixTime>,
-    /// When they cease to.
-    pub ends: Option<UnixTime>,
-}
-
-/// The owner of a subscription.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct UserIdentity {
-    /// Resource name.
-    pub id: String,
-    /// The address.
-    pub email: String,
-    /// Given name.
-    pub first_name: String,
-    /// Family name.
-    pub last_name: String,
-    /// What an administrator noted.
-    pub note: String,
-    /// When the account was made.
-    pub registered: UnixTime,
-    /// The groups.
-    pub groups: Vec<GroupIdentity>,
-    /// Provider and id of each way to sign in.
-    pub identities: Vec<(String, String)>,
-}
-
-/// The service and the gateway that runs.
-#[derive(Clone, Debug, Default)]
-pub struct DeploymentIdentity {
-    /// Name of the service.
-    pub service_name: String,
-    /// Its id.
-    pub service_id: String,
-    /// Display name of the region.
-    pub region: String,
-    /// `managed`, or the id of a self-hosted gateway.
-    pub gateway_id: String,
-    /// The instance of it.
-    pub instance_id: String,
-    /// The certificates of the service with their resource names.
-    pub certificates: Vec<(String, Arc<Credential>)>,
-    /// The base URLs of its backends by lower-case id; of a pool, its first member's.
-    pub backends: Vec<(String, Arc<str>)>,
-    /// What `Verify()` of a certificate demands its path to end in.
-    pub trust: Option<Arc<Trust>>,
-    /// The base URL of the Dapr sidecar, when it is not `http://localhost:3500`.
-    pub dapr: Option<Arc<str>>,
 }
 
 /// `context.Variables`: name to value, case-sensitive, in order of first writing.

@@ -256,8 +256,7 @@ impl Machine {
                 return self.refuse(again, failure.failure(side), now);
             }
             (_, other) => {
-                let text = format!("the host answered with '{}' out of turn", other.name());
-                return self.refuse(again, Failure::internal("UnexpectedAnswer", text), now);
+                return self.refuse(again, other.out_of_turn(), now);
             }
         }
         match again {

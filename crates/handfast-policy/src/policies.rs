@@ -60,6 +60,7 @@ mod validate_parameters;
 mod validate_status_code;
 mod validation;
 mod wait;
+mod whole_body;
 mod xsl_transform;
 
 use crate::compile::{Compiler, Parts};

@@ -13,6 +13,7 @@ mod scan;
 mod tests;
 
 pub use convert::write;
+pub(crate) use entity::{escape_attribute, escape_text};
 
 use crate::position::Position;
 use crate::tree::Element;

@@ -165,6 +165,12 @@ pub enum Input {
 }
 
 impl Input {
+    /// The failure of whoever asked for something else.
+    pub(crate) fn out_of_turn(&self) -> Failure {
+        let message = format!("the host answered with '{}' out of turn", self.name());
+        Failure::internal("UnexpectedAnswer", message)
+    }
+
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Start => "start",

@@ -148,8 +148,7 @@ impl Flow {
 
     /// The host answered something else than what was asked.
     pub(crate) fn unexpected(answer: &Input) -> Self {
-        let message = format!("the host answered with '{}' out of turn", answer.name());
-        Self::fail(Failure::internal("UnexpectedAnswer", message))
+        Self::fail(answer.out_of_turn())
     }
 }
 

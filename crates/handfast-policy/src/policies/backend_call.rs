@@ -1,6 +1,7 @@
 //! Calls of a policy to a backend entity: with a token of the service's identity if the policy has one asked for, else
 //! with the backend's own credentials.
 
+use super::send_request::failed;
 use crate::machine::io::{Input, Output, SendRequest, TokenFailure};
 use crate::machine::step::At;
 use bytes::Bytes;
@@ -64,8 +65,8 @@ pub(crate) fn authorize<'r>(
 pub(crate) fn answer(input: Input) -> Result<Value, String> {
     let response = match input {
         Input::Sent(Ok(response)) => response,
-        Input::Sent(Err(failure)) => return Err(format!("{failure:?}")),
-        other => return Err(format!("the host answered with '{}' out of turn", other.name())),
+        Input::Sent(Err(failure)) => return Err(failed(failure).message.into_owned()),
+        other => return Err(other.out_of_turn().message.into_owned()),
     };
     if response.head.status != 200 {
         return Err(format!("the backend answered {}", response.head.status));

@@ -12,7 +12,7 @@ use crate::setting::{Setting, Text};
 use crate::tree::Element;
 use bytes::Bytes;
 use handfast_core::message::Method;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -184,103 +184,100 @@ fn tell_clients(response: &mut Response, downstream: Option<(&'static str, bool)
     let _ = response.head.fields.set(b"Cache-Control", value.as_bytes());
 }
 
-/// What a policy that keeps responses says about which and how long.
+/// A policy that keeps the response: `cache-store`, or a store of the semantic caches.
 #[derive(Debug)]
-pub(super) struct Keeping {
+pub(super) struct Store<P> {
     duration: Setting<u32>,
     cache_response: Option<Setting<bool>>,
+    place: P,
 }
 
-impl Keeping {
-    pub(super) fn read(element: &Element, compiler: &mut Compiler<'_>) -> Self {
+/// Where a response is kept.
+pub(super) trait Place: fmt::Debug + Send + Sync {
+    /// Whether the request was looked up there, so that its response may be kept.
+    fn is_known(&self, context: &Context) -> bool;
+
+    /// Takes the place from the request: how the response is kept in it, and what clients are told.
+    fn take(&self, context: &mut Context, entry: Cached, life: Duration) -> Option<Output>;
+}
+
+impl<P: Place> Store<P> {
+    pub(super) fn read(element: &Element, compiler: &mut Compiler<'_>, place: P) -> Self {
         let cache_response = element.attribute("cache-response").is_some();
         Self {
             duration: compiler.number(element, "duration", 0),
             cache_response: cache_response.then(|| compiler.boolean(element, "cache-response", true)),
+            place,
         }
     }
 
-    /// How long it is kept.
-    pub(super) fn life(&self, at: &mut At<'_>) -> Result<Duration, Halt> {
-        Ok(Duration::from_secs(at.number(&self.duration)?.into()))
+    fn keep(&self, at: &mut At<'_>, body: Bytes) -> Ran {
+        let life = Duration::from_secs(at.number(&self.duration)?.into());
+        let Some(response) = &at.context.response else { return Ok(Flow::Next) };
+        let bytes = body.len() + 512;
+        let kept = Response { head: response.head.clone(), body: Body::Replace(body) };
+        let entry = Cached { content: CachedContent::Response(Arc::new(kept)), bytes };
+        let Some(output) = self.place.take(at.context, entry, life) else { return Ok(Flow::Next) };
+        at.note(|| format!("response stored for {} s", life.as_secs()));
+        Ok(Flow::Await(output))
     }
+}
 
-    /// Whether the response is to be kept and small enough, and then its body, or what has to happen first.
-    pub(super) fn body(&self, at: &mut At<'_>, wanted: bool) -> Result<Result<Bytes, Flow>, Halt> {
-        self.life(at)?;
-        let told = self.cache_response.as_ref().map(|setting| at.boolean(setting)).transpose()?;
+impl<P: Place> Step for Store<P> {
+    fn run(&self, at: &mut At<'_>) -> Ran {
+        at.number(&self.duration)?;
+        let wanted = self.cache_response.as_ref().map(|setting| at.boolean(setting)).transpose()?;
         let status = at.context.response.as_ref().map(|response| response.head.status);
-        if !wanted || !told.unwrap_or(status == Some(200)) {
+        if !wanted.unwrap_or(status == Some(200)) || !self.place.is_known(at.context) {
             at.note(|| "the response is not for the cache");
-            return Ok(Err(Flow::Next));
+            return Ok(Flow::Next);
         }
-        Ok(match at.context.response.as_ref().map(|response| &response.body) {
-            Some(Body::Replace(bytes)) if bytes.len() <= RESPONSE_BYTES_MAX => Ok(bytes.clone()),
-            Some(Body::Keep) if !is_declared_too_large(at.context) => Err(Flow::Await(Output::ReadBody {
+        match at.context.response.as_ref().map(|response| &response.body) {
+            Some(Body::Replace(bytes)) if bytes.len() <= RESPONSE_BYTES_MAX => {
+                let bytes = bytes.clone();
+                self.keep(at, bytes)
+            }
+            Some(Body::Keep) if !is_declared_too_large(at.context) => Ok(Flow::Await(Output::ReadBody {
                 side: Side::Response,
                 bytes_max: RESPONSE_BYTES_MAX,
                 form: BodyForm::AsReceived,
             })),
             _ => {
                 at.note(|| "the response is too large for the cache");
-                Err(Flow::Next)
+                Ok(Flow::Next)
             }
-        })
-    }
-
-    /// The body that the host has read; what happens instead when there is none.
-    pub(super) fn read_body(at: &mut At<'_>, answer: Input) -> Result<Bytes, Flow> {
-        match answer {
-            Input::Body(bytes) => Ok(bytes),
-            Input::BodyFailed(_) => {
-                at.note(|| "the response could not be read for the cache");
-                Err(Flow::Next)
-            }
-            other => Err(stored(&other)),
-        }
-    }
-}
-
-/// The response as a cache keeps it.
-pub(super) fn entry(response: &Response, body: Bytes) -> Cached {
-    let bytes = body.len() + 512;
-    let kept = Response { head: response.head.clone(), body: Body::Replace(body) };
-    Cached { content: CachedContent::Response(Arc::new(kept)), bytes }
-}
-
-#[derive(Debug)]
-struct Store(Keeping);
-
-fn compile_store(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
-    Parts::leaf(Store(Keeping::read(element, compiler)))
-}
-
-impl Store {
-    fn keep(&self, at: &mut At<'_>, body: Bytes) -> Ran {
-        let life = self.0.life(at)?;
-        let Some(CacheKey { key, downstream }) = at.context.cache_key.take() else { return Ok(Flow::Next) };
-        let Some(response) = &mut at.context.response else { return Ok(Flow::Next) };
-        let entry = entry(response, body);
-        tell_clients(response, downstream, life);
-        at.note(|| format!("response stored for {} s", life.as_secs()));
-        Ok(Flow::Await(Output::CacheSet { key, entry, life }))
-    }
-}
-
-impl Step for Store {
-    fn run(&self, at: &mut At<'_>) -> Ran {
-        let wanted = at.context.cache_key.is_some();
-        match self.0.body(at, wanted)? {
-            Ok(body) => self.keep(at, body),
-            Err(flow) => Ok(flow),
         }
     }
 
     fn resume(&self, at: &mut At<'_>, answer: Input) -> Ran {
-        match Keeping::read_body(at, answer) {
-            Ok(body) => self.keep(at, body),
-            Err(flow) => Ok(flow),
+        match answer {
+            Input::Body(bytes) => self.keep(at, bytes),
+            Input::BodyFailed(_) => {
+                at.note(|| "the response could not be read for the cache");
+                Ok(Flow::Next)
+            }
+            other => Ok(stored(&other)),
         }
+    }
+}
+
+/// Under the key that `cache-lookup` made.
+#[derive(Debug)]
+struct ByKey;
+
+fn compile_store(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
+    Parts::leaf(Store::read(element, compiler, ByKey))
+}
+
+impl Place for ByKey {
+    fn is_known(&self, context: &Context) -> bool {
+        context.cache_key.is_some()
+    }
+
+    fn take(&self, context: &mut Context, entry: Cached, life: Duration) -> Option<Output> {
+        let CacheKey { key, downstream } = context.cache_key.take()?;
+        tell_clients(context.response.as_mut()?, downstream, life);
+        Some(Output::CacheSet { key, entry, life })
     }
 }
 

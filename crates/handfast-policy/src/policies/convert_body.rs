@@ -1,11 +1,10 @@
 //! `json-to-xml` and `xml-to-json`: the body of the section's message in the other format (specification 5.8).
 
-use super::Policy;
+use super::{Policy, whole_body};
 use crate::compile::{Compiler, Parts};
-use crate::context::Body;
 use crate::convert::{self, ConvertError, JsonOptions, XmlOptions};
 use crate::failure::Failure;
-use crate::machine::io::{BodyForm, Input, Output};
+use crate::machine::io::Input;
 use crate::machine::step::{At, Flow, Halt, Ran, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind};
 use crate::setting::{Setting, Text};
@@ -174,22 +173,14 @@ impl Step for Convert {
             at.note(|| "the body is not converted");
             return Ok(Flow::Next);
         }
-        let side = at.side();
-        match at.context.body(side).cloned() {
-            Some(Body::Replace(bytes)) => self.convert(at, &bytes),
-            Some(Body::Keep) => {
-                Ok(Flow::Await(Output::ReadBody { side, bytes_max: BODY_BYTES_MAX, form: BodyForm::Decoded }))
-            }
-            None => Ok(Flow::Next),
+        match whole_body::at_hand(at, BODY_BYTES_MAX) {
+            Ok(body) => self.convert(at, &body),
+            Err(flow) => Ok(flow),
         }
     }
 
     fn resume(&self, at: &mut At<'_>, answer: Input) -> Ran {
-        match answer {
-            Input::Body(bytes) if bytes.is_empty() => Ok(Flow::Next),
-            Input::Body(bytes) => self.convert(at, &bytes),
-            Input::BodyFailed(failure) => Err(failure.failure(at.side()).into()),
-            other => Ok(Flow::unexpected(&other)),
-        }
+        let body = whole_body::read(at, answer)?;
+        if body.is_empty() { Ok(Flow::Next) } else { self.convert(at, &body) }
     }
 }

@@ -8,6 +8,7 @@ use crate::context::{Body, Context, Response};
 use crate::failure::Failure;
 use crate::machine::step::{At, Flow, Ran, Step};
 use crate::plan::Plan;
+use crate::reader::escape_attribute;
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind, Particle};
 use crate::section::Section;
 use crate::tree::{Element, Value};
@@ -84,14 +85,7 @@ fn write(element: &Element, out: &mut String) {
         // The schema takes no expressions here.
         let Value::Literal(value) = &attribute.value else { continue };
         out.push_str(&format!(" {}=\"", attribute.name));
-        for c in value.chars() {
-            match c {
-                '&' => out.push_str("&amp;"),
-                '<' => out.push_str("&lt;"),
-                '"' => out.push_str("&quot;"),
-                other => out.push(other),
-            }
-        }
+        escape_attribute(value, b'"', out);
         out.push('"');
     }
     if element.elements().next().is_none() {

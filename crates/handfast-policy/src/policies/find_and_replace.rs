@@ -1,9 +1,8 @@
 //! `find-and-replace`: all occurrences of a text in the section's message body, ordinal (specification 5.8).
 
-use super::Policy;
+use super::{Policy, whole_body};
 use crate::compile::{Compiler, Parts};
-use crate::context::Body;
-use crate::machine::io::{BodyForm, Input, Output};
+use crate::machine::io::Input;
 use crate::machine::step::{At, Flow, Ran, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind};
 use crate::setting::Text;
@@ -49,21 +48,15 @@ impl Step for FindAndReplace {
         // The texts are worked out before the body is asked for.
         at.text(&self.from)?;
         at.text(&self.to)?;
-        let side = at.side();
-        match at.context.body(side).cloned() {
-            Some(Body::Replace(bytes)) => self.edit(at, &bytes),
-            _ => {
-                Ok(Flow::Await(Output::ReadBody { side, bytes_max: BODY_BYTES_MAX, form: BodyForm::Decoded }))
-            }
+        match whole_body::at_hand(at, BODY_BYTES_MAX) {
+            Ok(body) => self.edit(at, &body),
+            Err(flow) => Ok(flow),
         }
     }
 
     fn resume(&self, at: &mut At<'_>, answer: Input) -> Ran {
-        match answer {
-            Input::Body(bytes) => self.edit(at, &bytes),
-            Input::BodyFailed(failure) => Err(failure.failure(at.side()).into()),
-            other => Ok(Flow::unexpected(&other)),
-        }
+        let body = whole_body::read(at, answer)?;
+        self.edit(at, &body)
     }
 }
 

@@ -1,11 +1,11 @@
 //! `jsonp`: wraps the response body in a call of the function that the query names (specification 5.7).
 
-use super::Policy;
 use super::set_query_parameter::{name_is, pairs};
+use super::{Policy, whole_body};
 use crate::compile::{Compiler, Parts};
-use crate::context::{Body, Context};
+use crate::context::Context;
 use crate::failure::Failure;
-use crate::machine::io::{BodyForm, Input, Output, Side};
+use crate::machine::io::Input;
 use crate::machine::step::{At, Flow, Ran, Step};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind};
 use crate::setting::Text;
@@ -67,25 +67,15 @@ impl Step for Jsonp {
             }
             Some(_) => {}
         }
-        match at.context.response.as_ref().map(|response| &response.body) {
-            Some(Body::Replace(bytes)) => {
-                let bytes = bytes.clone();
-                self.wrap(at, &bytes)
-            }
-            _ => Ok(Flow::Await(Output::ReadBody {
-                side: Side::Response,
-                bytes_max: BODY_BYTES_MAX,
-                form: BodyForm::Decoded,
-            })),
+        match whole_body::at_hand(at, BODY_BYTES_MAX) {
+            Ok(body) => self.wrap(at, &body),
+            Err(flow) => Ok(flow),
         }
     }
 
     fn resume(&self, at: &mut At<'_>, answer: Input) -> Ran {
-        match answer {
-            Input::Body(bytes) => self.wrap(at, &bytes),
-            Input::BodyFailed(failure) => Err(failure.failure(Side::Response).into()),
-            other => Ok(Flow::unexpected(&other)),
-        }
+        let body = whole_body::read(at, answer)?;
+        self.wrap(at, &body)
     }
 }
 

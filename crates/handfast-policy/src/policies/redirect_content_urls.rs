@@ -1,11 +1,11 @@
 //! `redirect-content-urls`: the backend's base URL in a response's body becomes the gateway's URL of the API, and the
 //! other way round in a request's (specification 5.8). Header lines are not touched.
 
-use super::Policy;
 use super::find_and_replace::replace_all;
+use super::{Policy, whole_body};
 use crate::compile::{Compiler, Parts};
-use crate::context::{Body, Context};
-use crate::machine::io::{BodyForm, Input, Output, Side};
+use crate::context::Context;
+use crate::machine::io::{Input, Side};
 use crate::machine::step::{At, Flow, Ran, Step};
 use crate::schema::{Content, ElementSchema};
 use crate::tree::Element;
@@ -61,20 +61,14 @@ impl Step for RedirectContentUrls {
             at.note(|| "the API has no backend URL, nothing redirected");
             return Ok(Flow::Next);
         }
-        let side = at.side();
-        match at.context.body(side).cloned() {
-            Some(Body::Replace(bytes)) => edit(at, &bytes),
-            _ => {
-                Ok(Flow::Await(Output::ReadBody { side, bytes_max: BODY_BYTES_MAX, form: BodyForm::Decoded }))
-            }
+        match whole_body::at_hand(at, BODY_BYTES_MAX) {
+            Ok(body) => edit(at, &body),
+            Err(flow) => Ok(flow),
         }
     }
 
     fn resume(&self, at: &mut At<'_>, answer: Input) -> Ran {
-        match answer {
-            Input::Body(bytes) => edit(at, &bytes),
-            Input::BodyFailed(failure) => Err(failure.failure(at.side()).into()),
-            other => Ok(Flow::unexpected(&other)),
-        }
+        let body = whole_body::read(at, answer)?;
+        edit(at, &body)
     }
 }

@@ -4,11 +4,10 @@
 
 use super::Policy;
 use super::backend_call::{answer as backend_answer, for_token, post, with_token};
-use super::cache_response::{Keeping, STORE_SCHEMA, entry};
-use super::cache_value::stored;
+use super::cache_response::{Place, STORE_SCHEMA, Store};
 use super::set_backend_service::check_backend;
 use crate::compile::{Compiler, Parts};
-use crate::context::{Near, Response};
+use crate::context::{Context, Near, Response};
 use crate::machine::evaluate::unfit;
 use crate::machine::io::{Cached, CachedContent, Input, Output, Side};
 use crate::machine::step::{At, Flow, Halt, Ran, Step};
@@ -16,11 +15,11 @@ use crate::prompt;
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind, Particle, TEXT};
 use crate::setting::{Setting, Text};
 use crate::tree::Element;
-use bytes::Bytes;
 use handfast_expression::Value;
 use serde_json::json;
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Numbers of a vector that are taken; today's models have up to 3,072.
 const VECTOR_MAX: usize = 8_192;
@@ -177,7 +176,7 @@ impl Step for Lookup {
     }
 }
 
-fn take(at: &mut At<'_>, found: Option<(Cached, std::time::Duration)>) -> Flow {
+fn take(at: &mut At<'_>, found: Option<(Cached, Duration)>) -> Flow {
     let Some((Cached { content: CachedContent::Response(response), .. }, _)) = found else {
         at.note(|| "no prompt in the cache is near enough");
         return Flow::Next;
@@ -188,42 +187,23 @@ fn take(at: &mut At<'_>, found: Option<(Cached, std::time::Duration)>) -> Flow {
     Flow::FromCache
 }
 
+/// Beside the prompts of its partition.
 #[derive(Debug)]
-struct Store(Keeping);
+struct ByLikeness;
 
 fn compile_store(element: &Element, compiler: &mut Compiler<'_>) -> Option<Parts> {
-    Parts::leaf(Store(Keeping::read(element, compiler)))
+    Parts::leaf(Store::read(element, compiler, ByLikeness))
 }
 
-impl Store {
-    fn keep(&self, at: &mut At<'_>, body: Bytes) -> Ran {
-        let life = self.0.life(at)?;
-        let Some(Near { partition, vector, .. }) = at.context.near.take() else { return Ok(Flow::Next) };
-        let Some(response) = &at.context.response else { return Ok(Flow::Next) };
-        let entry = entry(response, body);
-        at.note(|| format!("response stored for {} s", life.as_secs()));
-        Ok(Flow::Await(Output::CacheNear { partition, vector, entry, life }))
-    }
-}
-
-impl Step for Store {
-    fn run(&self, at: &mut At<'_>) -> Ran {
+impl Place for ByLikeness {
+    fn is_known(&self, context: &Context) -> bool {
         // A stream of events is passed on as it comes and not kept.
-        let looked_up = at.context.near.as_ref().is_some_and(|near| !near.vector.is_empty());
-        let wanted = looked_up && !prompt::is_stream(at.context.response.as_ref());
-        match self.0.body(at, wanted)? {
-            Ok(body) => self.keep(at, body),
-            Err(flow) => Ok(flow),
-        }
+        context.near.as_ref().is_some_and(|near| !near.vector.is_empty())
+            && !prompt::is_stream(context.response.as_ref())
     }
 
-    fn resume(&self, at: &mut At<'_>, answer: Input) -> Ran {
-        match answer {
-            Input::Stored => Ok(stored(&answer)),
-            other => match Keeping::read_body(at, other) {
-                Ok(body) => self.keep(at, body),
-                Err(flow) => Ok(flow),
-            },
-        }
+    fn take(&self, context: &mut Context, entry: Cached, life: Duration) -> Option<Output> {
+        let Near { partition, vector, .. } = context.near.take()?;
+        Some(Output::CacheNear { partition, vector, entry, life })
     }
 }

@@ -87,6 +87,20 @@ pub(crate) struct Finding {
     pub(crate) action: Action,
 }
 
+impl Finding {
+    /// The schema of the API is missing, or has nothing in it.
+    pub(crate) fn no_schema(details: &str, action: Action) -> Self {
+        Self {
+            name: String::new(),
+            of: "ApiSchema",
+            rule: "",
+            details: details.to_owned(),
+            public: INTERNAL.to_owned(),
+            action,
+        }
+    }
+}
+
 /// The variable that findings go to; the authoring library writes the attribute's name in two ways.
 pub(crate) fn variable(element: &Element, compiler: &mut Compiler<'_>) -> Option<Arc<str>> {
     let of = |name: &str| element.get(name).filter(|value| !value.is_empty());

@@ -1,12 +1,12 @@
 //! `xsl-transform`: the body of the section's message through a stylesheet that stands in the document
 //! (specification 5.8). The stylesheet is compiled with the document; parameters are worked out per request.
 
-use super::Policy;
+use super::{Policy, whole_body};
 use crate::compile::{Compiler, Parts};
-use crate::context::Body;
 use crate::failure::Failure;
-use crate::machine::io::{BodyForm, Input, Output};
+use crate::machine::io::Input;
 use crate::machine::step::{At, Flow, Ran, Step};
+use crate::reader::{escape_attribute, escape_text};
 use crate::schema::{AttributeSchema, Content, ElementSchema, Kind, Particle};
 use crate::setting::Text;
 use crate::tree::{Element, Node};
@@ -76,34 +76,22 @@ fn write(element: &Element, out: &mut String) {
         out.push(' ');
         out.push_str(&attribute.name);
         out.push_str("=\"");
-        escape(attribute.value.text(), out);
+        let mut value = String::new();
+        escape_attribute(attribute.value.text(), b'"', &mut value);
+        // A parser makes blanks of these as they stand.
+        out.push_str(&value.replace('\n', "&#10;").replace('\t', "&#9;"));
         out.push('"');
     }
     out.push('>');
     for child in &element.children {
         match child {
             Node::Element(child) => write(child, out),
-            Node::Text { text, .. } => escape(text, out),
+            Node::Text { text, .. } => escape_text(text, out),
         }
     }
     out.push_str("</");
     out.push_str(&element.name);
     out.push('>');
-}
-
-fn escape(text: &str, out: &mut String) {
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            // As they stand, attributes would lose them.
-            '\n' => out.push_str("&#10;"),
-            '\t' => out.push_str("&#9;"),
-            other => out.push(other),
-        }
-    }
 }
 
 impl XslTransform {
@@ -128,22 +116,14 @@ impl Step for XslTransform {
         for (_, value) in &self.parameters {
             at.text(value)?;
         }
-        let side = at.side();
-        match at.context.body(side).cloned() {
-            Some(Body::Replace(bytes)) => self.transform(at, &bytes),
-            Some(Body::Keep) => {
-                Ok(Flow::Await(Output::ReadBody { side, bytes_max: BODY_BYTES_MAX, form: BodyForm::Decoded }))
-            }
-            None => Ok(Flow::Next),
+        match whole_body::at_hand(at, BODY_BYTES_MAX) {
+            Ok(body) => self.transform(at, &body),
+            Err(flow) => Ok(flow),
         }
     }
 
     fn resume(&self, at: &mut At<'_>, answer: Input) -> Ran {
-        match answer {
-            Input::Body(bytes) if bytes.is_empty() => Ok(Flow::Next),
-            Input::Body(bytes) => self.transform(at, &bytes),
-            Input::BodyFailed(failure) => Err(failure.failure(at.side()).into()),
-            other => Ok(Flow::unexpected(&other)),
-        }
+        let body = whole_body::read(at, answer)?;
+        if body.is_empty() { Ok(Flow::Next) } else { self.transform(at, &body) }
     }
 }

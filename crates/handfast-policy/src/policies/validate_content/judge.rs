@@ -25,7 +25,7 @@ impl ContentRule {
         let (definition, rule) = match (&self.own, representation) {
             (Some((name, rule)), _) => (name.as_str(), rule),
             (None, Some(body)) => (body.definition.as_str(), &body.rule),
-            (None, None) => return vec![about.no_schema(NOT_THERE)],
+            (None, None) => return vec![Finding::no_schema(NOT_THERE, about.action)],
         };
         let judged = match (rule, self.form) {
             (Rule::Json(schema), Form::Json) => match Json::parse(text) {
@@ -42,9 +42,9 @@ impl ContentRule {
                 }
                 None => Err("SOAP messages are 'text/xml' or 'application/soap+xml'.".to_owned()),
             },
-            (Rule::None | Rule::NoDocument, _) => return vec![about.no_schema(NOT_THERE)],
+            (Rule::None | Rule::NoDocument, _) => return vec![Finding::no_schema(NOT_THERE, about.action)],
             (Rule::NoDefinitions, _) => {
-                return vec![about.no_schema("API's schema does not specify definitions.")];
+                return vec![Finding::no_schema("API's schema does not specify definitions.", about.action)];
             }
             (Rule::MissingDefinition, _) => return vec![about.missing(definition)],
             (Rule::Unusable(why), _) => Err(why.clone()),
@@ -83,17 +83,6 @@ pub(super) fn unjudged(side: Side, content_type: &str, why: &str, action: Action
 }
 
 impl About<'_> {
-    fn no_schema(&self, details: &str) -> Finding {
-        Finding {
-            name: String::new(),
-            of: "ApiSchema",
-            rule: "",
-            details: details.to_owned(),
-            public: INTERNAL.to_owned(),
-            action: self.action,
-        }
-    }
-
     fn missing(&self, definition: &str) -> Finding {
         let details = format!(
             "API's schema does not contain definition {definition}, which is associated with the content type {}.",

@@ -103,18 +103,6 @@ impl Words {
         self.finding(name, "ValidationError", details, INTERNAL.to_owned(), action)
     }
 
-    /// The schema itself is missing.
-    fn no_schema(&self, details: &str, action: Action) -> Finding {
-        Finding {
-            name: String::new(),
-            of: "ApiSchema",
-            rule: "",
-            details: details.to_owned(),
-            public: INTERNAL.to_owned(),
-            action,
-        }
-    }
-
     /// A declared parameter with the values that were sent.
     pub(crate) fn judge(&self, rule: &ParameterRule, values: &[&str], action: Action) -> Vec<Finding> {
         let name = rule.name.as_str();
@@ -132,12 +120,13 @@ impl Words {
                 return vec![self.finding(name, "MissingDefinition", details, INTERNAL.to_owned(), action)];
             }
             Rule::NoDocument => {
-                return vec![
-                    self.no_schema("API's schema doesn't exist or it couldn't be resolved.", action),
-                ];
+                return vec![Finding::no_schema(
+                    "API's schema doesn't exist or it couldn't be resolved.",
+                    action,
+                )];
             }
             Rule::NoDefinitions => {
-                return vec![self.no_schema("API schema does not specify definitions.", action)];
+                return vec![Finding::no_schema("API schema does not specify definitions.", action)];
             }
             Rule::Unusable(why) => return vec![self.unjudged(name, why, action)],
             Rule::Xml(_) => {
